@@ -1,0 +1,196 @@
+"""The batch manifest: what one run added. A batch exists when its manifest does.
+
+``batches/<seq>.json`` is written last, after every file it names, and never changed. It is the only list
+of files that readers trust. What does not belong here: making batches (``lake``).
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+
+import msgspec
+
+from audit_pipelines.errors import LakeError
+from audit_pipelines.home import Home
+
+
+class _Frozen(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of the manifest's parts; unknown members of a newer minor version are ignored."""
+
+
+class EvidenceFile(_Frozen, frozen=True, kw_only=True):
+    """One pair of evidence file and Parquet: a contiguous range of leaves of one source and day."""
+
+    source: str
+    day: date
+    path: str
+    """The evidence file, relative to the home."""
+    events: str
+    """The Parquet derived from it, relative to the home."""
+    dialect: str
+    first: int
+    """Leaf index of line 0."""
+    count: int
+    """Lines; leaf ``first + i`` is line ``i``."""
+    sha256: str
+    """Digest of the evidence file as it lies on disk."""
+    bytes: int
+    oldest: datetime
+    newest: datetime
+    frames: tuple[tuple[int, int], ...]
+    """Byte offset and first line of each zstd frame: one record costs one frame."""
+    conflicts: tuple[tuple[int, int], ...] = ()
+    """(line, n): the record's uid is ``<source>/<event_id>~n``."""
+    copies: tuple[tuple[int, int], ...] = ()
+    """(line, n): the n-th further copy of a record without an id (content digest + ordinal n)."""
+
+    @property
+    def end(self) -> int:
+        """First leaf after this file."""
+        return self.first + self.count
+
+
+class Reading(_Frozen, frozen=True, kw_only=True):
+    """One response or file as it was received: its digest proves what the records were cut from."""
+
+    origin: str
+    """File path or request, without secrets."""
+    sha256: str
+    bytes: int
+    records: int
+
+
+class SourceResult(_Frozen, frozen=True, kw_only=True):
+    """What one source gave in this run. records = events + duplicates + rejects + known_rejects."""
+
+    name: str
+    kind: str
+    dialect: str
+    dialect_sha256: str
+    records: int = 0
+    events: int = 0
+    """Stored now, conflicts and late ones included."""
+    duplicates: int = 0
+    """Same id and same bytes as a stored record: dropped."""
+    conflicts: int = 0
+    """Same id, other bytes: stored under a uid of its own."""
+    rejects: int = 0
+    """Kept in the batch's reject file."""
+    known_rejects: int = 0
+    """Kept by an earlier batch already."""
+    late: int = 0
+    """Events of a day that an earlier batch had covered."""
+    mistyped: int = 0
+    """Events with a member of an unexpected type; that column is NULL, the record is whole."""
+    covers: tuple[tuple[date, date], ...] = ()
+    """Ranges of days (both ends included) that the source has now given in full."""
+    error: str | None = None
+    """Why the source could not be read to its end, if so; the run is then partial."""
+    readings: tuple[Reading, ...] = ()
+
+
+class DayCount(_Frozen, frozen=True, kw_only=True):
+    """One day that the batch touches: because it has events of it, or because it was asked for."""
+
+    day: date
+    events: int
+    late: int = 0
+
+
+class RejectFile(_Frozen, frozen=True, kw_only=True):
+    """The batch's reject file."""
+
+    path: str
+    sha256: str
+    bytes: int
+    count: int
+
+
+class Batch(_Frozen, frozen=True, kw_only=True):
+    """One run's addition to the home."""
+
+    format: int = 1
+    seq: int
+    run_id: str
+    extracted_at: datetime
+    code: str
+    """Version of audit-pipelines."""
+    versions: dict[str, str]
+    """Versions of the libraries that the bytes depend on."""
+    asked: tuple[date, ...]
+    """Days that this run was the first to cover."""
+    first: int
+    """Size of the events log before."""
+    size: int
+    """Size of the events log after."""
+    days: tuple[DayCount, ...]
+    """Days touched or first covered, in order; each gets findings and one drop a format."""
+    sources: tuple[SourceResult, ...]
+    evidence: tuple[EvidenceFile, ...]
+    """In leaf order: the ranges tile [first, size)."""
+    rejects: RejectFile | None = None
+    replayed: tuple[str, ...] = ()
+    """Identities of rejects that this batch turned into events."""
+
+    def files(self, day: date) -> tuple[EvidenceFile, ...]:
+        """The batch's files of one event day, in leaf order."""
+        return tuple(file for file in self.evidence if file.day == day)
+
+
+def encode(batch: Batch) -> bytes:
+    """The manifest's bytes: JSON, two-space indent for human readers, one final newline."""
+    return msgspec.json.format(msgspec.json.encode(batch), indent=1) + b"\n"
+
+
+def load(home: Home, seq: int) -> Batch:
+    """Read one manifest.
+
+    Raises:
+        LakeError: it is missing or damaged.
+    """
+    path = home.batch(seq)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Batch)
+    except FileNotFoundError:
+        raise LakeError("no such batch", where=str(path), todo="restore it from a backup") from None
+    except (msgspec.MsgspecError, OSError, ValueError) as error:
+        raise LakeError(f"damaged manifest: {error}", where=str(path), todo="restore it from a backup") from None
+
+
+def history(home: Home) -> tuple[Batch, ...]:
+    """Every batch in order.
+
+    Raises:
+        LakeError: a manifest is missing or damaged, or the leaf ranges leave a gap.
+    """
+    found = sorted(int(path.stem) for path in home.batches.glob("*.json")) if home.batches.is_dir() else []
+    batches = []
+    for expected, seq in enumerate(found, start=1):
+        if seq != expected:
+            raise LakeError("a batch manifest is missing", where=str(home.batch(expected)), todo="restore it from a backup")
+        batches.append(load(home, seq))
+    size = 0
+    for batch in batches:
+        if batch.first != size:
+            raise LakeError(f"starts at leaf {batch.first}, the log ends at {size}", where=str(home.batch(batch.seq)))
+        size = batch.size
+    return tuple(batches)
+
+
+def evidence_files(
+    batches: Iterable[Batch], *, since: date | None = None, until: date | None = None, below: int | None = None
+) -> tuple[EvidenceFile, ...]:
+    """Files of the days since <= day < until, of leaves below ``below`` (a batch boundary), in leaf order."""
+    return tuple(
+        file
+        for batch in batches
+        for file in batch.evidence
+        if (since is None or file.day >= since)
+        and (until is None or file.day < until)
+        and (below is None or file.end <= below)
+    )
+
+
+def kind_of(batches: Sequence[Batch], seq: int, day: date) -> str:
+    """``b`` if batch ``seq`` is the first that has ``day``, else ``d`` (a delta)."""
+    earlier = (batch for batch in batches if batch.seq < seq)
+    return "d" if any(entry.day == day for batch in earlier for entry in batch.days) else "b"
