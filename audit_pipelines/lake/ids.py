@@ -1,0 +1,99 @@
+"""The id index: which ids of a source are stored already, and where.
+
+Sorted runs of (64-bit hash of the id, locator), merged as they grow, so that a look-up touches few of
+them. A hit is only a suspicion: the caller decides on the stored bytes, so that no hash, however it is
+forged, can make two events one. The runs on disk (``state/ids``) are a cache: they are made again from
+the lake where they are missing. What does not belong here: comparing records (``intake``).
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+Hashes = npt.NDArray[np.uint64]
+Locators = npt.NDArray[np.int64]
+_NONE: Final = np.empty(0, np.intp)
+_NOWHERE: Final = np.empty(0, np.int64)
+MERGE_FACTOR: Final = 3
+"""Runs are merged while the newer one is at least 1/3 of the older: about log3(n) runs."""
+
+
+def hash_ids(ids: Iterable[str], count: int) -> Hashes:
+    """XXH3-64 of each id's UTF-8 text."""
+    return np.fromiter(map(xxhash.xxh3_64_intdigest, map(str.encode, ids)), np.uint64, count)
+
+
+class IdIndex:
+    """Hashes of ids with the places they stand at; several places may share one hash."""
+
+    def __init__(self) -> None:
+        self._runs: list[tuple[Hashes, Locators]] = []
+        self._adopted = 0
+
+    def __len__(self) -> int:
+        return sum(len(hashes) for hashes, _ in self._runs)
+
+    def add(self, hashes: Hashes, locators: Locators) -> None:
+        """Take up a run; ``hashes`` need not be sorted."""
+        if len(hashes) == 0:
+            return
+        order = np.argsort(hashes, kind="stable")
+        self._push(hashes[order], locators[order])
+
+    def _push(self, hashes: Hashes, locators: Locators) -> None:
+        while len(self._runs) > self._adopted and len(self._runs[-1][0]) <= MERGE_FACTOR * len(hashes):
+            older, places = self._runs.pop()
+            hashes, locators = _merge(older, places, hashes, locators)
+        self._runs.append((hashes, locators))
+
+    def suspects(self, hashes: Hashes) -> tuple[npt.NDArray[np.intp], Locators]:
+        """Positions in ``hashes`` and, for each, a locator stored under the same hash (all pairs)."""
+        positions, places = [_NONE], [_NOWHERE]
+        for stored, locators in self._runs:
+            left = np.searchsorted(stored, hashes, "left")
+            hits = np.flatnonzero(stored[np.minimum(left, len(stored) - 1)] == hashes)
+            if len(hits) == 0:
+                continue
+            left = left[hits]
+            count = np.searchsorted(stored, hashes[hits], "right") - left
+            positions.append(np.repeat(hits, count))
+            starts = np.repeat(left - np.concatenate([[0], np.cumsum(count)[:-1]]), count)
+            places.append(locators[starts + np.arange(len(starts))])
+        return np.concatenate(positions), np.concatenate(places)
+
+    def adopt(self, hashes: Hashes, locators: Locators) -> None:
+        """Take up a run that is sorted already (mapped from disk) without copying it."""
+        if len(hashes):
+            self._runs.insert(self._adopted, (hashes, locators))
+            self._adopted += 1
+
+
+def _merge(a: Hashes, places_a: Locators, b: Hashes, places_b: Locators) -> tuple[Hashes, Locators]:
+    hashes = np.concatenate([a, b])
+    order = np.argsort(hashes, kind="stable")
+    return hashes[order], np.concatenate([places_a, places_b])[order]
+
+
+def save_run(path: Path, hashes: Hashes, locators: Locators) -> None:
+    """Write one sorted run; a torn file is noticed by ``load_run`` (the cache is then made again)."""
+    order = np.argsort(hashes, kind="stable")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_suffix(".part")
+    with staged.open("wb") as file:
+        np.save(file, np.stack([hashes[order].view(np.int64), locators[order]]))
+    staged.rename(path)
+
+
+def load_run(path: Path, count: int) -> tuple[Hashes, Locators] | None:
+    """A saved run of exactly ``count`` ids, mapped into memory; None if it is missing or damaged."""
+    try:
+        table = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    if table.shape != (2, count) or table.dtype != np.int64:
+        return None
+    return table[0].view(np.uint64), table[1]

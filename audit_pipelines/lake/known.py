@@ -1,0 +1,155 @@
+"""Which records are stored already: the id index of one source, and the stored bytes that decide.
+
+De-duplication compares (source, event_id) first and then bytes: equal bytes are a duplicate, other bytes
+under the same id a conflict that gets a uid of its own. What does not belong here: the records of this
+run that are not yet in a chunk (``chunks`` hands them over through ``Staged``).
+"""
+
+import bisect
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+
+from audit_pipelines.batch import Batch, EvidenceFile
+from audit_pipelines.home import Home
+from audit_pipelines.lake.evidence import RECORD_AT, FrameCache
+from audit_pipelines.lake.ids import Hashes, IdIndex, Locators, hash_ids, load_run, save_run
+
+Numbers = npt.NDArray[np.int64]
+
+
+class Staged(Protocol):
+    """Lines that this run has written so far; their locators are negative."""
+
+    def line(self, locator: int) -> bytes:
+        """SALT RECORD of a negative locator."""
+        ...
+
+    def copy_number(self, locator: int) -> int:
+        """Ordinal among identical records without an id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    first: int
+    bytes: int
+    frames: Sequence[tuple[int, int]]
+    copies: dict[int, int]
+
+
+class StoredRecords:
+    """Random access to every stored record of one source by leaf index (or negative locator)."""
+
+    def __init__(self, home: Home, files: Sequence[EvidenceFile], staged: Staged) -> None:
+        self._files = [_File(home.root / file.path, file.first, file.bytes, file.frames, dict(file.copies)) for file in files]
+        self._firsts = [file.first for file in self._files]
+        self._cache = FrameCache()
+        self._staged = staged
+
+    def line(self, locator: int) -> bytes:
+        """SALT RECORD."""
+        if locator < 0:
+            return self._staged.line(locator)
+        file = self._files[bisect.bisect_right(self._firsts, locator) - 1]
+        return self._cache.line(file.path, file.frames, file.bytes, locator - file.first)
+
+    def record(self, locator: int) -> bytes:
+        """The record's bytes."""
+        return self.line(locator)[RECORD_AT:]
+
+    def copy_number(self, locator: int) -> int:
+        """Ordinal among identical records without an id; 0 for all others."""
+        if locator < 0:
+            return self._staged.copy_number(locator)
+        file = self._files[bisect.bisect_right(self._firsts, locator) - 1]
+        return file.copies.get(locator - file.first, 0)
+
+    def equal(self, locators: Numbers, records: Sequence[bytes]) -> list[bool]:
+        """Whether each stored record has exactly these bytes."""
+        line = self.line
+        return [
+            stored.endswith(record) and len(stored) == len(record) + RECORD_AT
+            for stored, record in zip(map(line, locators.tolist()), records, strict=True)
+        ]
+
+
+class IdCache:
+    """The id index of one source on disk: ``state/ids/<source>/<first seq>-<last seq>.npy``."""
+
+    def __init__(self, home: Home, source: str) -> None:
+        self._home, self._source = home, source
+        self._folder = home.state / "ids" / source
+
+    def load(self, batches: Sequence[Batch]) -> IdIndex:
+        """The index of everything stored; runs that are missing are made again from the lake."""
+        index = IdIndex()
+        wanted = {batch.seq: self._files(batch) for batch in batches}
+        wanted = {seq: files for seq, files in wanted.items() if files}
+        for path, low, high in self._saved():
+            covered = [seq for seq in wanted if low <= seq <= high]
+            run = load_run(path, sum(file.count for seq in covered for file in wanted[seq])) if covered else None
+            if run is None:
+                path.unlink()
+                continue
+            for seq in covered:
+                del wanted[seq]
+            index.adopt(*run)
+        for seq, files in wanted.items():
+            hashes, locators = self._rebuild(files)
+            self.save(seq, hashes, locators)
+            index.add(hashes, locators)
+        return index
+
+    def save(self, seq: int, hashes: Hashes, locators: Locators) -> None:
+        """Keep the run of batch ``seq``, merged with the newest runs so that few files remain.
+
+        A crash here costs only the time to make the run again.
+        """
+        low, superseded = seq, []
+        for path, first, last in sorted(self._saved(), key=lambda saved: -saved[1]):
+            run = load_run(path, _count(path))
+            if run is None or last >= low or len(run[0]) > 3 * len(hashes):
+                break
+            hashes, locators = np.concatenate([run[0], hashes]), np.concatenate([run[1], locators])
+            low = first
+            superseded.append(path)
+        save_run(self._folder / f"{low}-{seq}.npy", hashes, locators)
+        for path in superseded:
+            path.unlink()
+
+    def _saved(self) -> list[tuple[Path, int, int]]:
+        found = []
+        if self._folder.is_dir():
+            for path in sorted(self._folder.glob("*.npy")):
+                with contextlib.suppress(ValueError):
+                    low, high = (int(part) for part in path.stem.split("-"))
+                    found.append((path, low, high))
+        return sorted(found, key=lambda saved: saved[1])
+
+    def _files(self, batch: Batch) -> list[EvidenceFile]:
+        return [file for file in batch.evidence if file.source == self._source]
+
+    def _rebuild(self, files: Sequence[EvidenceFile]) -> tuple[Hashes, Locators]:
+        hashes, locators = [], []
+        for file in files:
+            table = pq.read_table(self._home.root / file.events, columns=["event_id", "line"], partitioning=None)
+            ids = table.column("event_id").to_pylist()
+            hashes.append(hash_ids(ids, len(ids)))
+            locators.append(table.column("line").to_numpy().astype(np.int64) + file.first)
+        return np.concatenate(hashes), np.concatenate(locators)
+
+
+def _count(path: Path) -> int:
+    """Number of ids in a saved run, by the file's own header; 0 if it cannot be read."""
+    try:
+        return int(np.load(path, mmap_mode="r", allow_pickle=False).shape[1])
+    except (OSError, ValueError, EOFError, IndexError):
+        return 0

@@ -1,0 +1,222 @@
+"""One run over all sources: from records to a committed batch.
+
+The manifest is the commit point. What a crash leaves: before the manifest, staged files and at most files
+that ``state/intent.json`` names (``recover`` removes both); after it, a whole batch. What does not belong
+here: one source's records (``intake``), the order of the stages (``defs``).
+"""
+
+import itertools
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+
+from audit_pipelines import batch as manifest
+from audit_pipelines.batch import Batch, SourceResult
+from audit_pipelines.durable import make_folder
+from audit_pipelines.errors import SourceError
+from audit_pipelines.home import Home
+from audit_pipelines.lake import commit
+from audit_pipelines.lake.chunks import Chunks, Deriver
+from audit_pipelines.lake.coverage import covered, has
+from audit_pipelines.lake.derive import Origin
+from audit_pipelines.lake.evidence import Salts
+from audit_pipelines.lake.intake import Intake, Progress
+from audit_pipelines.lake.known import IdCache, StoredRecords
+from audit_pipelines.lake.read import connect
+from audit_pipelines.lake.rejects import RejectWriter
+from audit_pipelines.lake.sieve import Sieve
+from audit_pipelines.record import Dialect, Source
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One source, ready to be read."""
+
+    name: str
+    kind: str
+    dialect: Dialect
+    open: Callable[[], Source]
+    """May raise SourceError, e.g. for a missing token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """Everything that chance and the clock decide, as arguments: the same ones give the same bytes."""
+
+    run_id: str
+    now: datetime
+    """Becomes ``extracted_at``; UTC."""
+    salts: Salts
+    code: str
+    versions: dict[str, str]
+
+    @property
+    def today(self) -> date:
+        return self.now.date()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to."""
+
+    batch: Batch | None
+    """None: nothing new, no file was changed."""
+    sources: tuple[SourceResult, ...]
+    marks: dict[str, tuple[tuple[str, int, int], ...]]
+    """Finished files by source, to be skipped by the next run."""
+
+    @property
+    def errors(self) -> dict[str, str]:
+        return {result.name: result.error for result in self.sources if result.error}
+
+
+@dataclass(slots=True)
+class _Run:
+    """The working parts of one run."""
+
+    home: Home
+    batches: Sequence[Batch]
+    circumstances: Circumstances
+    folder: Path
+    pool: ThreadPoolExecutor
+    deriver: Deriver
+    rejects: RejectWriter
+    numbers: Callable[[], int] = field(default_factory=lambda: itertools.count().__next__)
+
+
+def take(
+    home: Home,
+    batches: Sequence[Batch],
+    feeds: Sequence[Feed],
+    days: Sequence[date],
+    circumstances: Circumstances,
+    *,
+    progress: Progress = lambda _source, _records, _bytes: None,
+    memory: str = "400MB",
+) -> Outcome:
+    """Read ``feeds`` for ``days`` and commit what is new. The caller holds the lock and has recovered.
+
+    Raises:
+        LakeError: a file of the lake is damaged, or the counts do not add up; nothing was committed.
+    """
+    folder = make_folder(home.staging / "run")
+    connection = connect(memory=memory, spill=home.staging / "spill")
+    parts: list[tuple[Intake, Chunks, SourceResult, Feed]] = []
+    with ThreadPoolExecutor(1, thread_name_prefix="zstd") as pool:
+        deriver = Deriver(connection)
+        rejects = RejectWriter(folder / "rejects", home, batches)
+        run = _Run(home, batches, circumstances, folder, pool, deriver, rejects)
+        try:
+            for feed in feeds:
+                intake, chunks = _begin(run, feed)
+                parts.append((intake, chunks, _read(feed, intake, chunks, days, circumstances.today, progress), feed))
+            deriver.finish()
+        except BaseException:
+            deriver.stop()
+            for _, chunks, _, _ in parts:
+                chunks.abandon()
+            raise
+        finally:
+            connection.close()
+    results = tuple(_result(intake, result) for intake, _, result, _ in parts)
+    marks = {intake.source: tuple(intake.marks) for intake, _, _, _ in parts}
+    asked = _newly_covered(batches, results, days)
+    if not asked and rejects.count == 0 and not any(result.events for result in results):
+        commit.clear(home)
+        return Outcome(None, results, marks)
+    staged = [(feed, chunk) for _, chunks, _, feed in parts for chunk in chunks]
+    batch = commit.commit(home, batches, staged, results, asked, rejects, circumstances)
+    _remember(home, batch, parts)
+    return Outcome(batch, results, marks)
+
+
+def _begin(run: _Run, feed: Feed) -> tuple[Intake, Chunks]:
+    origin = Origin(feed.name, feed.dialect, run.circumstances.now, "", run.circumstances.code)
+    chunks = Chunks(
+        run.folder, run.numbers, origin, salts=run.circumstances.salts, pool=run.pool, deriver=run.deriver
+    )
+    files = [file for file in manifest.evidence_files(run.batches) if file.source == feed.name]
+    stored = StoredRecords(run.home, files, chunks)
+    index = IdCache(run.home, feed.name).load(run.batches)
+    return Intake(feed.name, Sieve(feed.dialect), index, stored, chunks, run.rejects), chunks
+
+
+def _read(
+    feed: Feed, intake: Intake, chunks: Chunks, days: Sequence[date], today: date, progress: Progress
+) -> SourceResult:
+    """Read one source to its end or its error; what came before an error is kept."""
+    error: str | None = None
+    covers: tuple[tuple[date, date], ...] = ()
+    try:
+        source = feed.open()
+        for piece in source.read(days):
+            intake.take(piece)
+            progress(feed.name, intake.counts["records"], len(getattr(piece, "data", b"")))
+        covers = source.covers(days, today)
+    except SourceError as failure:
+        error = str(failure)
+        log.error("source %s: %s", feed.name, error)
+    chunks.finish()
+    intake.check()
+    return SourceResult(
+        name=feed.name, kind=feed.kind, dialect=feed.dialect.name, dialect_sha256=feed.dialect.sha256, covers=covers, error=error
+    )
+
+
+def _result(intake: Intake, result: SourceResult) -> SourceResult:
+    counts = intake.counts
+    return SourceResult(
+        name=result.name,
+        kind=result.kind,
+        dialect=result.dialect,
+        dialect_sha256=result.dialect_sha256,
+        records=counts["records"],
+        events=counts["events"],
+        duplicates=counts["duplicates"],
+        conflicts=counts["conflicts"],
+        rejects=counts["rejects"],
+        known_rejects=counts["known_rejects"],
+        mistyped=counts["mistyped"],
+        covers=result.covers,
+        error=result.error,
+        readings=tuple(intake.readings),
+    )
+
+
+def _newly_covered(batches: Sequence[Batch], results: Sequence[SourceResult], days: Sequence[date]) -> tuple[date, ...]:
+    """The asked days that some source has now given for the first time."""
+    new: set[date] = set()
+    for result in results:
+        before = covered(batches, result.name)
+        new |= {day for day in days if has(result.covers, day) and not has(before, day)}
+    return tuple(sorted(new))
+
+
+def _remember(home: Home, batch: Batch, parts: Sequence[tuple[Intake, Chunks, SourceResult, Feed]]) -> None:
+    """Extend the id caches. A crash here costs only the time to make them again."""
+    for intake, chunks, _, _ in parts:
+        commit.remember_ids(home, batch, intake.source, list(chunks))
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that the bytes of evidence and Parquet depend on."""
+    import platform
+
+    import msgspec
+    import pyarrow as pa
+    import zstandard
+
+    return {
+        "python": platform.python_version(),
+        "duckdb": duckdb.__version__,
+        "pyarrow": pa.__version__,
+        "msgspec": msgspec.__version__,
+        "zstandard": zstandard.__version__,
+    }
