@@ -72,7 +72,7 @@ class Source(Protocol):
 
 
 TimeUnit = Literal["s", "ms", "us"]
-_HEADER = re.compile(r"^--\s*(\w+):\s*(.*?)\s*$", re.MULTILINE)
+_HEADER = re.compile(r"^--[ \t]*(\w+):[ \t]*(.*?)[ \t\r]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def parse_dialect(name: str, sql: str, *, where: str) -> Dialect:
         sql=sql,
         id_keys=names("id"),
         time_keys=names("time"),
-        time_unit=unit,  # type: ignore[arg-type]  # checked above
+        time_unit=unit,
         objects=names("objects"),
         arrays=names("arrays"),
     )

@@ -24,7 +24,7 @@ from audit_pipelines.durable import make_folder, publish_all, sync_folder, write
 from audit_pipelines.errors import LakeError
 from audit_pipelines.home import Home
 from audit_pipelines.lake.chunks import Chunk
-from audit_pipelines.lake.coverage import covered, has
+from audit_pipelines.lake.coverage import is_late
 from audit_pipelines.lake.known import IdCache
 from audit_pipelines.lake.rejects import RejectWriter
 
@@ -42,6 +42,7 @@ def commit(
     asked: Sequence[date],
     rejects: RejectWriter,
     circumstances: "Circumstances",
+    replayed: Sequence[str] = (),
 ) -> Batch:
     """Give the staged files their final names and write the manifest.
 
@@ -67,6 +68,7 @@ def commit(
         sources=_late(batches, evidence, results),
         evidence=evidence,
         rejects=reject_file,
+        replayed=tuple(replayed),
     )
     reconcile(batch)
     publish_batch(home, batch, pairs)
@@ -156,7 +158,7 @@ def _days(batches: Sequence[Batch], evidence: Sequence[EvidenceFile], asked: Seq
     late: Counter[date] = Counter()
     for file in evidence:
         events[file.day] += file.count
-        late[file.day] += file.count if _is_late(batches, file) else 0
+        late[file.day] += file.count if is_late(batches, file) else 0
     return tuple(DayCount(day=day, events=events[day], late=late[day]) for day in sorted({*events, *asked}))
 
 
@@ -167,15 +169,8 @@ def _late(
 
     late: Counter[str] = Counter()
     for file in evidence:
-        late[file.source] += file.count if _is_late(batches, file) else 0
+        late[file.source] += file.count if is_late(batches, file) else 0
     return tuple(msgspec.structs.replace(result, late=late[result.name]) for result in results)
-
-
-def _is_late(batches: Sequence[Batch], file: EvidenceFile) -> bool:
-    """Whether an earlier batch had the file's source give this day in full, or has events of it."""
-    if any(other.source == file.source and other.day == file.day for batch in batches for other in batch.evidence):
-        return True
-    return has(covered(batches, file.source), file.day)
 
 
 def reconcile(batch: Batch) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
-from audit_pipelines.batch import Batch
+from audit_pipelines.batch import Batch, EvidenceFile
 
 Span = tuple[date, date]
 """First and last day, both included."""
@@ -45,3 +45,10 @@ def missing(spans: Sequence[Span], first: date, last: date) -> tuple[Span, ...]:
     if at <= last:
         gaps.append((at, last))
     return tuple(gaps)
+
+
+def is_late(earlier: Sequence[Batch], file: EvidenceFile) -> bool:
+    """Whether one of the batches before had events of the file's source and day, or had the day in full."""
+    if any(other.source == file.source and other.day == file.day for batch in earlier for other in batch.evidence):
+        return True
+    return has(covered(earlier, file.source), file.day)

@@ -100,8 +100,19 @@ def take(
     *,
     progress: Progress = lambda _source, _records, _bytes: None,
     memory: str = "400MB",
+    replayed: Sequence[str] = (),
 ) -> Outcome:
     """Read ``feeds`` for ``days`` and commit what is new. The caller holds the lock and has recovered.
+
+    Args:
+        home: where the batch goes.
+        batches: all committed batches.
+        feeds: the sources.
+        days: days asked for.
+        circumstances: clock, chance and versions.
+        progress: told (source, records, bytes) after each block.
+        memory: DuckDB's limit for the derivation.
+        replayed: identities of rejects that this run turns into events.
 
     Raises:
         LakeError: a file of the lake is damaged, or the counts do not add up; nothing was committed.
@@ -128,11 +139,11 @@ def take(
     results = tuple(_result(intake, result) for intake, _, result, _ in parts)
     marks = {intake.source: tuple(intake.marks) for intake, _, _, _ in parts}
     asked = _newly_covered(batches, results, days)
-    if not asked and rejects.count == 0 and not any(result.events for result in results):
+    if not asked and not replayed and rejects.count == 0 and not any(result.events for result in results):
         commit.clear(home)
         return Outcome(None, results, marks)
     staged = [(feed, chunk) for _, chunks, _, feed in parts for chunk in chunks]
-    batch = commit.commit(home, batches, staged, results, asked, rejects, circumstances)
+    batch = commit.commit(home, batches, staged, results, asked, rejects, circumstances, replayed)
     _remember(home, batch, parts)
     return Outcome(batch, results, marks)
 

@@ -1,0 +1,24 @@
+"""``init``: make a home."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from audit_pipelines.errors import HomeError
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--name", default="Example Ltd", show_default=True, help="The organisation's name.")
+@click.option("--id", "organisation_id", default="example", show_default=True, help="Short name for file names.")
+def init(directory: Path, name: str, organisation_id: str) -> None:
+    """Make a home in DIRECTORY: a commented audit.toml and Dagster's files."""
+    from audit_pipelines.defs.founding import found
+
+    if (directory / "audit.toml").exists():
+        raise HomeError("there is a home already", where=str(directory), todo="edit its audit.toml, or choose another directory")
+    home = found(directory, name=name, organisation_id=organisation_id, start=datetime.now(UTC).date().replace(day=1))
+    click.echo(f"Made a home in {home.root}")
+    click.echo(f"Next: say in {home.settings_file} where the events come from, then run")
+    click.echo(f"  audit-pipelines --home {directory} night")

@@ -1,0 +1,147 @@
+"""The assets: events, findings and drop by day, report by month. Each body calls one function of the core.
+
+Metadata are counts by category and outcome, never values of events. What does not belong here: logic.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+
+from audit_pipelines.batch import Batch, evidence_files
+from audit_pipelines.defs import drops, judge, monthly, night, partitions
+from audit_pipelines.defs.runs import forget_old_runs
+from audit_pipelines.defs.station import Station
+from audit_pipelines.home import Home
+from audit_pipelines.lake.read import connect, relate
+from audit_pipelines.settings import Settings
+
+GROUP = "audit_log"
+
+
+class NightConfig(dg.Config):
+    """Configuration of a night: days outside its range that are asked for once more."""
+
+    revisit: list[str] = []  # noqa: RUF012 - a pydantic field, copied for each instance
+
+
+def build(settings: Settings) -> list[dg.AssetsDefinition]:
+    """The four assets of a home with these settings."""
+    start = settings.organisation.start
+    days, months = partitions.daily(start), partitions.monthly(start)
+    whole_range = dg.BackfillPolicy.single_run()
+    fresh = dg.FreshnessPolicy.cron(
+        deadline_cron=settings.schedule.nightly, lower_bound_delta=timedelta(hours=2)
+    )
+
+    @dg.asset(
+        partitions_def=days,
+        backfill_policy=whole_range,
+        group_name=GROUP,
+        required_resource_keys={"station"},
+        freshness_policy=fresh,
+        kinds={"parquet"},
+        description="The days are brought up to date: sources are read, what is new becomes a batch.",
+    )
+    def events(context: dg.AssetExecutionContext, config: NightConfig) -> None:
+        station: Station = context.resources.station
+        with station.step("events"):
+            station.asked = tuple(sorted({date.fromisoformat(key) for key in [*context.partition_keys, *config.revisit]}))
+            outcome = night.extract_days(station, station.asked)
+            forget_old_runs(context.instance, station.now())
+            if outcome.batch is not None:
+                _note(context, "events", settings, _event_counts(station.home, outcome.batch))
+            if not _runs_too(context, "drop"):
+                drops.raise_if_partial(station)
+
+    @dg.asset(
+        partitions_def=days,
+        backfill_policy=whole_range,
+        group_name=GROUP,
+        deps=[events],
+        required_resource_keys={"station"},
+        kinds={"duckdb"},
+        description="The anomaly rules over the days that batches touched.",
+    )
+    def findings(context: dg.AssetExecutionContext) -> None:
+        station: Station = context.resources.station
+        with station.step("findings"):
+            for counts in judge.judge(station).values():
+                _note(context, "findings", settings, {day: {"findings": count} for day, count in counts.items()})
+
+    @dg.asset(
+        partitions_def=days,
+        backfill_policy=whole_range,
+        group_name=GROUP,
+        deps=[events],
+        required_resource_keys={"station"},
+        freshness_policy=fresh,
+        kinds={"ndjson"},
+        description="The NDJSON files that a SIEM reads; days with a failed check are held back.",
+    )
+    def drop(context: dg.AssetExecutionContext) -> None:
+        station: Station = context.resources.station
+        with station.step("drop"):
+            for counts in drops.ship(station).values():
+                _note(context, "drop", settings, {day: dict(values) for day, values in counts.items()})
+            drops.raise_if_partial(station)
+
+    @dg.asset(
+        partitions_def=months,
+        group_name=GROUP,
+        deps=[events, findings],
+        required_resource_keys={"station"},
+        kinds={"pdf"},
+        description="The monthly report: a new revision if the month's log has changed.",
+    )
+    def report(context: dg.AssetExecutionContext) -> None:
+        station: Station = context.resources.station
+        with station.step("report"):
+            issued = station.issued = monthly.report(station, date.fromisoformat(context.partition_key))
+            context.add_output_metadata({"revision": issued.revision, "new": issued.new, "log_size": issued.size})
+
+    return [events, findings, drop, report]
+
+
+def _runs_too(context: dg.AssetExecutionContext, name: str) -> bool:
+    """Whether the asset ``name`` is part of the same run."""
+    selection = context.run.asset_selection
+    return selection is None or dg.AssetKey(name) in selection
+
+
+def _note(
+    context: dg.AssetExecutionContext, asset: str, settings: Settings, counts: Mapping[date, Mapping[str, int]]
+) -> None:
+    """Metadata for each touched day: as the run's own partition, or as a materialisation beside it."""
+    own = set(context.partition_keys)
+    last = context.resources.station.now().date() + timedelta(days=1)
+    for day, values in sorted(counts.items()):
+        metadata: dict[str, Any] = {name: dg.MetadataValue.int(value) for name, value in sorted(values.items())}
+        if day.isoformat() in own:
+            context.add_asset_metadata(metadata, partition_key=day.isoformat())
+        elif settings.organisation.start <= day <= last:
+            context.log_event(dg.AssetMaterialization(asset, partition=day.isoformat(), metadata=metadata))
+
+
+def _event_counts(home: Home, batch: Batch) -> dict[date, Counter[str]]:
+    """New events by day, and of these by category and outcome."""
+    counts: dict[date, Counter[str]] = {day.day: Counter(events=day.events, late=day.late) for day in batch.days}
+    files = evidence_files([batch])
+    if not files:
+        return counts
+    connection = connect(memory="500MB")
+    try:
+        relate(connection, home, files)
+        rows: Sequence[tuple[date, str, str, int]] = connection.execute(
+            "SELECT CAST(occurred_at AS DATE), category, outcome, count(*) FROM events GROUP BY ALL"
+        ).fetchall()
+    finally:
+        connection.close()
+    for day, category, outcome, count in rows:
+        counts[day][f"category_{category}"] += count
+        counts[day][f"outcome_{outcome}"] += count
+    return counts
+
+

@@ -1,0 +1,93 @@
+"""Re-derivation and replay over a whole home, under its lock.
+
+What does not belong here: how a file is derived (``lake.rederive``).
+"""
+
+import uuid
+from datetime import date
+
+from audit_pipelines.batch import history
+from audit_pipelines.defs import drops, judge, night
+from audit_pipelines.defs.runs import conclude
+from audit_pipelines.defs.station import Progress, Station
+from audit_pipelines.errors import SettingsError
+from audit_pipelines.home import Home
+from audit_pipelines.lake import rederive, replay
+from audit_pipelines.lake import run as lake_run
+from audit_pipelines.lake.rejects import Reject
+from audit_pipelines.lake.rederive import Rederived
+from audit_pipelines.lake.run import Circumstances, Feed, Outcome
+
+
+def rederive_days(
+    home: Home, first: date | None, last: date | None, source: str | None, *, progress: Progress
+) -> Rederived:
+    """Make the Parquet of the chosen days and source again.
+
+    Raises:
+        SettingsError: there is no such source.
+        LakeError: evidence is missing or damaged.
+    """
+    station = Station(home, str(uuid.uuid4()), who="rederive")
+    try:
+        station.lock()
+        _known_source(home, source)
+        wanted = [
+            (batch, file)
+            for batch in station.batches()
+            for file in batch.evidence
+            if source in (None, file.source) and (first is None or file.day >= first) and (last is None or file.day <= last)
+        ]
+        progress.begin("rederive", len(wanted))
+        done = rederive.rederive(
+            home, wanted, lambda name: night.dialect(home, name), progress=lambda _: progress.advance("rederive", 1)
+        )
+        progress.end("rederive")
+        return done
+    finally:
+        station.close()
+
+
+def unresolved(home: Home) -> list[Reject]:
+    """Rejects that no replay has turned into events."""
+    return replay.unresolved(home, history(home))
+
+
+def replay_rejects(home: Home, source: str | None) -> Outcome | None:
+    """Turn readable rejects into events of a new batch, judge and ship it; None if there is none.
+
+    Raises:
+        SettingsError: there is no such source.
+    """
+    station = Station(home, str(uuid.uuid4()), who="rejects --replay")
+    try:
+        with station.step("replay"):
+            _known_source(home, source)
+            batches = station.batches()
+            kept = replay.unresolved(home, batches)
+            feeds, identities = [], []
+            for entry in home.settings().sources:
+                dialect = night.dialect(home, entry.dialect)
+                mine = [reject for reject in kept if reject.source == entry.name and source in (None, entry.name)]
+                ready = replay.readable(mine, dialect)
+                if ready:
+                    feeds.append(Feed(entry.name, entry.kind, dialect, lambda ready=ready: replay.RejectSource(ready)))  # type: ignore[misc]
+                    identities += [reject.identity for reject in ready]
+            if not feeds:
+                return None
+            circumstances = Circumstances(station.run_id, station.now(), station.salts, station.code, lake_run.versions())
+            station.outcome = lake_run.take(home, batches, feeds, (), circumstances, replayed=identities)
+        with station.step("findings"):
+            judge.judge(station)
+        with station.step("drop"):
+            drops.ship(station)
+        return station.outcome
+    finally:
+        conclude(station)
+        station.close()
+
+
+def _known_source(home: Home, source: str | None) -> None:
+    names = [entry.name for entry in home.settings().sources]
+    if source is not None and source not in names:
+        raise SettingsError(f"no source {source!r}", where=str(home.settings_file), todo=f"there are: {', '.join(names)}")

@@ -1,0 +1,165 @@
+"""How the home stands: freshness, gaps, counts, rejects, drops, findings, reports.
+
+``status`` prints it and ``status --check`` judges it. Findings are counted apart: they speak of the
+organisation, the rest of the pipeline. What does not belong here: printing.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from audit_pipelines.batch import Batch, history
+from audit_pipelines.defs import drops, monthly
+from audit_pipelines.defs.runs import RunEntry, book_of, summary
+from audit_pipelines.home import Home
+from audit_pipelines.lake import lock
+from audit_pipelines.lake.coverage import Span, covered, missing
+from audit_pipelines.sql import findings
+
+FRESH = timedelta(hours=26)
+"""A nightly run that ends later than this after the one before has been missed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStanding:
+    """One source."""
+
+    name: str
+    kind: str
+    events: int
+    newest: datetime | None
+    missing: tuple[Span, ...]
+    error: str | None
+    """Of the last run that read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Everything ``status`` says."""
+
+    organisation: str
+    now: datetime
+    running: bool
+    last: RunEntry | None
+    """The last run, whatever came of it."""
+    finished: RunEntry | None
+    """The last run that committed (whole or partial) or found nothing new."""
+    sources: tuple[SourceStanding, ...]
+    batches: int
+    size: int
+    oldest: datetime | None
+    newest: datetime | None
+    duplicates: int
+    conflicts: int
+    rejects: int
+    replayed: int
+    late: int
+    out_of_range: int
+    """Events before ``organisation.start`` or after tomorrow."""
+    days: int
+    empty_days: int
+    undropped: int
+    """Batches and days without a finished drop."""
+    unjudged: int
+    findings: dict[str, int]
+    """By severity, over all days; each day's newest file counts."""
+    reports: tuple[tuple[str, int], ...]
+    """(month, newest revision)."""
+    outdated: tuple[date, ...]
+    strays: tuple[str, ...]
+    """Files of the lake that no manifest names."""
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with the pipeline; empty = all green."""
+        found = []
+        if self.finished is None:
+            found.append("no night has finished yet")
+        elif self.now - self.finished.finished > FRESH:
+            hours = (self.now - self.finished.finished) // timedelta(hours=1)
+            found.append(f"the last finished night is {hours} hours old")
+        if self.last is not None and self.last.status != "ok":
+            found.append(f"the last run was {self.last.status}: {'; '.join(self.last.errors) or 'no reason is known'}")
+        for source in self.sources:
+            days = sum((high - low).days + 1 for low, high in source.missing)
+            if days:
+                found.append(f"source {source.name}: {days} days missing, the first is {source.missing[0][0]}")
+        if self.undropped and not self.running:
+            found.append(f"{self.undropped} days without their drop")
+        if self.unjudged and not self.running:
+            found.append(f"{self.unjudged} days without their findings")
+        if self.outdated:
+            found.append(f"issued reports that are outdated: {', '.join(f'{month:%Y-%m}' for month in self.outdated)}")
+        if self.strays:
+            found.append(f"{len(self.strays)} files that no manifest names, the first is {self.strays[0]}")
+        return found
+
+
+def standing(home: Home, now: datetime) -> Standing:
+    """Look at the whole home; reads manifests and small files only."""
+    settings, batches, book = home.settings(), history(home), book_of(home)
+    start, yesterday = settings.organisation.start, now.date() - timedelta(days=1)
+    evidence = [file for batch in batches for file in batch.evidence]
+    results = [result for batch in batches for result in batch.sources]
+    outside = sum(file.count for file in evidence if not start <= file.day <= now.date() + timedelta(days=1))
+    days: Counter[date] = Counter()
+    for batch in batches:
+        for day in batch.days:
+            days[day.day] += day.events
+    return Standing(
+        organisation=settings.organisation.name,
+        now=now,
+        running=lock.is_held(home.lock_file),
+        last=book[-1] if book else None,
+        finished=summary(book),
+        sources=tuple(
+            SourceStanding(
+                source.name,
+                source.kind,
+                sum(file.count for file in evidence if file.source == source.name),
+                max((file.newest for file in evidence if file.source == source.name), default=None),
+                missing(covered(batches, source.name), start, yesterday),
+                next((result.error for result in reversed(results) if result.name == source.name), None),
+            )
+            for source in settings.sources
+        ),
+        batches=len(batches),
+        size=batches[-1].size if batches else 0,
+        oldest=min((file.oldest for file in evidence), default=None),
+        newest=max((file.newest for file in evidence), default=None),
+        duplicates=sum(result.duplicates for result in results),
+        conflicts=sum(result.conflicts for result in results),
+        rejects=sum(batch.rejects.count for batch in batches if batch.rejects),
+        replayed=sum(len(batch.replayed) for batch in batches),
+        late=sum(result.late for result in results),
+        out_of_range=outside,
+        days=len(days),
+        empty_days=sum(count == 0 for count in days.values()),
+        undropped=len(drops.due(home, batches)),
+        unjudged=sum(not home.findings(day.day, batch.seq).is_file() for batch in batches for day in batch.days),
+        findings=_findings(home, batches),
+        reports=_reports(home),
+        outdated=tuple(monthly.outdated(home, batches, now.date())),
+        strays=_strays(home, batches),
+    )
+
+
+def _findings(home: Home, batches: Sequence[Batch]) -> dict[str, int]:
+    """The newest file of a day holds all that is known of it."""
+    newest = {day.day: home.findings(day.day, batch.seq) for batch in batches for day in batch.days}
+    found = findings.read([path for path in newest.values() if path.is_file()])
+    return dict(Counter(hit.severity for hit in found))
+
+
+def _reports(home: Home) -> tuple[tuple[str, int], ...]:
+    months = sorted(home.reports.glob("????-??")) if home.reports.is_dir() else []
+    issued = [(folder.name, monthly.revisions(home, date.fromisoformat(f"{folder.name}-01"))) for folder in months]
+    return tuple((name, len(found)) for name, found in issued if found)
+
+
+def _strays(home: Home, batches: Sequence[Batch]) -> tuple[str, ...]:
+    named = {name for batch in batches for file in batch.evidence for name in (file.path, file.events)}
+    named |= {batch.rejects.path for batch in batches if batch.rejects}
+    found = (path for folder in ("evidence", "events", "rejects") for path in (home.root / folder).rglob("*") if path.is_file())
+    return tuple(sorted(name for path in found if (name := home.relative(path)) not in named))

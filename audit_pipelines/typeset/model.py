@@ -1,0 +1,220 @@
+"""The model of a report: everything it says, as plain data. ``report.json`` is this model; the PDF prints it.
+
+A pure function of the spec, the facts and the answers to queries. What does not belong here: looks.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from audit_pipelines.errors import ReportError
+from audit_pipelines.typeset import ledgers, limits, plots, revision
+from audit_pipelines.typeset.asking import Asking, references
+from audit_pipelines.typeset.facts import Ask, Facts, QueryText
+from audit_pipelines.typeset.figures import FigureMaker
+from audit_pipelines.typeset.spec import Block, ReportSpec, Section
+from audit_pipelines.typeset.tables import PERSONAL, Attachment, Listing, Result, Withhold, compared, tabulate
+from audit_pipelines.typeset.text import stamp
+
+FORMAT = 1
+"""Of ``report.json``."""
+_PLACE = re.compile(r"\{([a-z][a-z0-9-]*)\}")
+Model = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A report before it is set: the model, and the lists that go beside it."""
+
+    model: Model
+    attachments: tuple[Attachment, ...]
+
+
+def compute(spec: ReportSpec, facts: Facts, ask: Ask, ask_last: Ask | None, queries: Sequence[QueryText]) -> Computed:
+    """Everything the report says.
+
+    Args:
+        spec: what it should say.
+        facts: counts and digests from manifests and findings.
+        ask: runs a query over the month.
+        ask_last: the same over the month before, at the same log size; None if there is none.
+        queries: every query that the report or a rule may name.
+
+    Raises:
+        ReportError: the spec names a query, column, fact or figure that does not exist.
+    """
+    numbers = references(spec, [rule.query for rule in facts.this.rules], queries)
+    asking = Asking(ask, ask_last if facts.last else None)
+    labels = _labels(spec)
+    figures = [FigureMaker(facts, asking, numbers, labels)(figure) for figure in spec.figures]
+    builder = _Builder(spec, facts, asking, numbers, labels)
+    sections = [builder.section(section) for section in spec.sections]
+    month = facts.this
+    model: Model = {
+        "format": FORMAT,
+        "report": spec.name,
+        "title": spec.title,
+        "organisation": {"id": facts.organisation.id, "name": facts.organisation.name},
+        "period": {
+            "month": month.month.isoformat()[:7],
+            "since": f"{month.month}T00:00:00Z",
+            "until": f"{month.until}T00:00:00Z",
+            "days": len(month.days),
+        },
+        "revision": facts.revision,
+        "log_size": facts.size,
+        "prepared_by": facts.prepared_by,
+        "classification": facts.classification,
+        "identity": facts.identity,
+        "summary": [_parts(text) for text in spec.summary],
+        "verify": list(spec.verify),
+        "figures": figures,
+        "change": revision.change(facts, figures) if facts.previous else None,
+        "sections": sections,
+        "queries": [
+            {"ref": ref, "name": query.name, "question": query.question, "sha256": query.sha256, "controls": list(query.controls), "text": query.text}
+            for ref, query in numbers.values()
+        ],
+        "attachments": [
+            {"name": item.name, "description": item.description, "rows": item.rows, "bytes": len(item.content), "sha256": item.sha256}
+            for item in builder.attachments
+        ],
+        "inputs": _inputs(spec, facts, numbers),
+    }
+    return Computed(model, tuple(builder.attachments))
+
+
+def _inputs(spec: ReportSpec, facts: Facts, numbers: Mapping[str, tuple[str, QueryText]]) -> Model:
+    """What the figures depend on: equal inputs give an equal report."""
+    together = hashlib.sha256("".join(sorted(f"{query.name} {query.sha256}\n" for _, query in numbers.values())).encode())
+    return {
+        "log_size": facts.size,
+        "last_batch": max((batch.seq for batch in facts.batches), default=None),
+        "last_extracted_at": stamp(max(batch.extracted_at for batch in facts.batches)) if facts.batches else None,
+        "settings_sha256": facts.settings_sha256,
+        "report_sha256": spec.sha256,
+        "queries_sha256": together.hexdigest(),
+        "code": facts.code,
+        "versions": dict(sorted(facts.versions.items())),
+    }
+
+
+def _labels(spec: ReportSpec) -> dict[str, str]:
+    """Block id -> T1, T2, ... in the order of the report."""
+    return {block.id: f"T{place}" for place, block in enumerate((b for b in spec.blocks if b.kind not in ("queries", "inputs")), start=1)}
+
+
+def _parts(text: str) -> list[Model]:
+    """A paragraph as text and the figures in it."""
+    pieces = _PLACE.split(text)
+    return [{"figure": piece} if place % 2 else {"text": piece} for place, piece in enumerate(pieces) if piece]
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Builds sections in order and collects the lists beside the report."""
+
+    spec: ReportSpec
+    facts: Facts
+    asking: Asking
+    numbers: Mapping[str, tuple[str, QueryText]]
+    labels: Mapping[str, str]
+    attachments: list[Attachment] = field(default_factory=list)
+    charts: int = 0
+
+    def section(self, section: Section) -> Model:
+        return {
+            "id": section.id,
+            "title": section.title,
+            "controls": list(section.controls),
+            "text": [_parts(text) for text in section.text],
+            "blocks": [self.block(block) for block in section.blocks],
+        }
+
+    def block(self, block: Block) -> Model:
+        reference, query = self.numbers[block.query] if block.query else ("", None)
+        made = {
+            "kind": block.kind,
+            "id": block.id,
+            "title": block.title,
+            "ref": self.labels.get(block.id, ""),
+            "query": query.name if query else None,
+            "query_ref": reference,
+            "query_sha256": query.sha256 if query else None,
+            "note": block.note,
+            "dense": block.dense,
+            "attachment": None,
+            "chart": None,
+            **self._content(block),
+        }
+        if made["chart"]:
+            self.charts += 1
+            made["chart_ref"] = f"F{self.charts}"
+        return made
+
+    def _content(self, block: Block) -> Model:
+        match block.kind:
+            case "table":
+                return self._table(block)
+            case "bars" | "heat" | "trend" | "pivot":
+                return self._chart(block)
+            case "population":
+                return ledgers.population(block, self.facts, self.asking.rows(block.query, block.params) if block.query else None)
+            case "sources" | "batches" | "drops" | "rejects":
+                return getattr(ledgers, block.kind)(self.facts)  # type: ignore[no-any-return]
+            case "rules":
+                return ledgers.rules(self.facts, self.numbers)
+            case "findings":
+                name = block.attachment or "findings.ndjson"
+                table, attachment = ledgers.findings(self.facts, limit=block.rows or self.spec.print.findings, name=name)
+                self.attachments.append(attachment)
+                return table
+            case "limits":
+                return limits.limits(block, self.facts, self.asking, self.numbers)
+            case _:
+                return {}
+
+    def _withhold(self, block: Block) -> Withhold:
+        if self.facts.identity == "full":
+            return Withhold(frozenset())
+        return Withhold(PERSONAL | {column.key for column in block.columns if column.personal})
+
+    def _table(self, block: Block) -> Model:
+        limit = block.rows or self.spec.print.rows
+        if block.compare is not None:
+            this = self.asking.rows(block.query, block.params)
+            assert this is not None
+            last = self.asking.rows(block.query, block.params, last=True)
+            return tabulate(block, compared(block.compare, this, last, query=block.query), limit=limit, withhold=self._withhold(block))
+        if not block.attachment:
+            kept = self.asking.rows(block.query, block.params)
+            assert kept is not None
+            return tabulate(block, Result(block.query, kept.columns, kept.rows), limit=limit, withhold=self._withhold(block))
+        table = self.asking.stream(block.query, block.params)
+        listing = Listing(table.columns)
+        result = Result(block.query, table.columns, table.rows)
+        made = tabulate(block, result, limit=limit, withhold=self._withhold(block), listing=listing)
+        self.attachments.append(Attachment(block.attachment, block.title, bytes(listing.parts), listing.count))
+        return {**made, "attachment": block.attachment}
+
+    def _chart(self, block: Block) -> Model:
+        table = self.asking.rows(block.query, block.params)
+        assert table is not None
+        if block.kind == "bars":
+            return plots.bars(block, table, self.facts.this.days)
+        if block.kind in ("heat", "pivot"):
+            return plots.heat(block, table) if block.kind == "heat" else plots.pivot(block, table)
+        limit = block.rows or self.spec.print.rows
+        result = Result(block.query, table.columns, table.rows)
+        return {**tabulate(block, result, limit=limit, withhold=self._withhold(block)), **plots.trend(block, table)}
+
+
+def attachment_of(model: Mapping[str, object], name: str) -> Mapping[str, object]:
+    """What the model says of one list: rows, bytes, digest."""
+    entries = model["attachments"]
+    assert isinstance(entries, list)
+    for entry in entries:
+        if entry["name"] == name:
+            return entry  # type: ignore[no-any-return]
+    raise ReportError(f"no list {name!r}", where="report.json")
