@@ -114,6 +114,7 @@ def query(
     Queries that take a period use all days of the log where --from or --to is left out.
     """
     from audit_pipelines.defs import asking
+    from audit_pipelines.defs.station import utc_now
 
     if name is None:
         for known in asking.known():
@@ -121,7 +122,7 @@ def query(
         return
     home = home_of(context)
     params = dict(_pair(text) for text in given)
-    columns, rows = asking.ask(home, name, params, _date(first), _date(last))
+    columns, rows = asking.ask(home, name, params, utc_now().date(), _date(first), _date(last))
     _PRINTERS[form](columns, rows)
 
 

@@ -9,6 +9,7 @@ from audit_pipelines.defs.judge import rule_settings
 from audit_pipelines.errors import QueryError
 from audit_pipelines.home import Home
 from audit_pipelines.lake.read import connect, relate
+from audit_pipelines.lake.retention import limit_date
 from audit_pipelines.sql.query import Query
 
 _DAY = timedelta(days=1)
@@ -20,7 +21,7 @@ def known() -> list[Query]:
 
 
 def ask(
-    home: Home, name: str, params: Mapping[str, object], first: date | None = None, last: date | None = None
+    home: Home, name: str, params: Mapping[str, object], today: date, first: date | None = None, last: date | None = None
 ) -> tuple[tuple[str, ...], tuple[tuple[object, ...], ...]]:
     """Columns and rows of the query ``name`` over the days from ``first`` to ``last``, both included.
 
@@ -34,7 +35,7 @@ def ask(
     since, until = first or min(days), (last or max(days)) + _DAY
     if (first or last) and not names & {"since", "until"}:
         raise QueryError("takes no period", where=query.name, todo="leave --from and --to out")
-    given = {**rule_settings(settings), "months": settings.retention.months, "since": since, "until": until}
+    given = {**rule_settings(settings), "limit_date": limit_date(today, settings.retention.months), "since": since, "until": until}
     chosen = {key: value for key, value in given.items() if key in names}
     bounded = {"since", "until"} <= names
     back = timedelta(days=query.lookback)

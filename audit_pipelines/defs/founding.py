@@ -43,7 +43,7 @@ revisit_days = [7, 30]             # and these many days back once more
 lock_wait = "10m"
 
 [anomalies]                        # what the rules take for normal
-timezone = "UTC"
+timezone = {timezone}
 work_start = 7
 work_end = 20
 work_days = [1, 2, 3, 4, 5]        # Monday = 1
@@ -87,13 +87,14 @@ load_from:
 """
 
 
-def found(directory: Path, *, name: str, organisation_id: str, start: date, sources: str = "") -> Home:
+def found(directory: Path, *, name: str, organisation_id: str, start: date, timezone: str = "UTC", sources: str = "") -> Home:
     """Make a home; ``sources`` is TOML text to be put after the settings.
 
     Raises:
         SettingsError: the name or id cannot be used.
     """
-    text = AUDIT_TOML.format(name=json.dumps(name), organisation_id=json.dumps(organisation_id), start=start) + sources
+    names = {"name": json.dumps(name), "organisation_id": json.dumps(organisation_id), "timezone": json.dumps(timezone)}
+    text = AUDIT_TOML.format(start=start, **names) + sources
     settings.parse(text, file=str(directory / settings.FILE))
     make_folder(directory)
     home = Home(directory.resolve())

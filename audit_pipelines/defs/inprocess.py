@@ -37,7 +37,7 @@ class Jobs(AbstractContextManager["Jobs"]):
 
         self._home = home
         self._made: list[Station] = []
-        self._instance = dg.DagsterInstance.get()
+        self._instance = dg.DagsterInstance.get().__enter__()
 
         def remember(opened: Home, run_id: str) -> Station:
             station = make(opened, run_id)

@@ -24,7 +24,6 @@ from audit_pipelines.home import Home
 from audit_pipelines.lake.coverage import covered, missing
 from audit_pipelines.settings import Settings
 from audit_pipelines.shipped import shipped
-from audit_pipelines.typeset.issue import write_report
 
 log = logging.getLogger(__name__)
 __all__ = ["Issued", "Month", "history", "outdated", "report", "revisions", "unready"]
@@ -52,6 +51,8 @@ def report(station: Station, month: date) -> Issued:
     Raises:
         ReportError: there is nothing of that month in the log.
     """
+    from audit_pipelines.typeset.issue import write_report  # imports WeasyPrint: a second that a night need not pay
+
     home, settings, batches = station.home, station.settings, station.batches()
     span = Month(month.replace(day=1))
     size = log_size(batches, span)
@@ -89,8 +90,15 @@ def _publish_folder(staged: Path, final: Path) -> None:
 def log_size(batches: Sequence[Batch], month: Month) -> int | None:
     """S: the log's size after the last batch with events of the month (or, in a month without, that asked for it)."""
     touching = [batch.size for batch in batches if any(month.has(day.day) and day.events for day in batch.days)]
+    if touching:
+        return touching[-1]
     asking = [batch.size for batch in batches if any(month.has(day.day) for day in batch.days)]
-    return touching[-1] if touching else asking[-1] if asking else None
+    covering = [batch.size for batch in batches for result in batch.sources if _meets(result.covers, month)]
+    return asking[-1] if asking else covering[0] if covering else None
+
+
+def _meets(spans: Sequence[tuple[date, date]], month: Month) -> bool:
+    return any(low < month.until and high >= month.first for low, high in spans)
 
 
 def unready(batches: Sequence[Batch], settings: Settings, month: Month, today: date) -> str:

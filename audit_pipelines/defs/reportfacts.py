@@ -23,6 +23,7 @@ from audit_pipelines.home import Home
 from audit_pipelines.lake import rejects
 from audit_pipelines.lake.coverage import covered, has, is_late
 from audit_pipelines.lake.read import connect, relate
+from audit_pipelines.lake.retention import limit_date
 from audit_pipelines.lake.run import versions
 from audit_pipelines.settings import Settings
 from audit_pipelines.ship.manifest import DropManifest
@@ -126,7 +127,7 @@ def _asker(connection: duckdb.DuckDBPyConnection, month: Month, given: Mapping[s
 
 def _retention(settings: Settings, month: Month) -> dict[str, object]:
     """Values for the parameters of ``retention/`` queries, as of the month's end."""
-    return {"months": settings.retention.months, "today": month.until, "as_of": _midnight(month.until)}
+    return {"limit_date": limit_date(month.until, settings.retention.months)}
 
 
 def _texts() -> list[QueryText]:

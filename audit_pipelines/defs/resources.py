@@ -36,11 +36,11 @@ def station_resource(make: MakeStation | None = None) -> dg.ResourceDefinition:
 
     @dg.resource(description="The home, its lock and the state of the run.")
     def station(context: dg.InitResourceContext) -> Iterator[Station]:
-        run_id = context.run_id or "outside-a-run"
+        run_id = context.run.run_id if context.run else "outside-a-run"
         home = home_from_environment()
         made = make(home, run_id) if make else Station(home, run_id, who=f"Dagster run {run_id[:8]}")
         instance = context.instance
-        if instance is not None and context.run_id:
+        if instance is not None and context.run:
             mark_own_run(instance, run_id)
             made.on_lock = lambda: mark_dead_runs(instance, run_id)
         try:

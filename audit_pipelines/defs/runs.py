@@ -35,6 +35,7 @@ class RunEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     run_id: str
     who: str
+    kind: Literal["night", "report", "other"]
     status: Literal["ok", "partial", "failed"]
     """partial: committed, but a source failed or a check found something."""
     started: datetime
@@ -75,6 +76,7 @@ def _entry(station: Station) -> RunEntry:
     return RunEntry(
         run_id=station.run_id,
         who=station.who,
+        kind="night" if station.asked else "report" if station.issued else "other",
         status="failed" if hard else "partial" if partial else "ok",
         started=station.started or station.now(),
         finished=station.now(),
@@ -104,8 +106,8 @@ def book_of(home: Home) -> tuple[RunEntry, ...]:
 
 def missed_since(home: Home, now: datetime) -> int:
     """Whole days without a finished run before this one: nights that did not happen."""
-    finished = [entry for entry in book_of(home) if entry.status != "failed"]
-    return max(0, (now - finished[-1].finished) // timedelta(hours=26)) if finished else 0
+    last = last_finished(book_of(home))
+    return max(0, (now - last.finished) // timedelta(hours=26)) if last else 0
 
 
 def notify(home: Home, message: dict[str, object]) -> None:
@@ -153,7 +155,12 @@ def _old_runs(instance: "dg.DagsterInstance", filters: "dg.RunsFilter") -> Itera
             yield run.run_id
 
 
-def summary(entries: Sequence[RunEntry]) -> RunEntry | None:
-    """The last run that finished, whole or partial."""
-    done = [entry for entry in entries if entry.status != "failed"]
+def nights(entries: Sequence[RunEntry]) -> list[RunEntry]:
+    """The runs that asked sources for days."""
+    return [entry for entry in entries if entry.kind == "night"]
+
+
+def last_finished(entries: Sequence[RunEntry]) -> RunEntry | None:
+    """The last night that finished, whole or partial."""
+    done = [entry for entry in nights(entries) if entry.status != "failed"]
     return done[-1] if done else None

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 
 from audit_pipelines.batch import Batch, history
 from audit_pipelines.defs import drops, monthly
-from audit_pipelines.defs.runs import RunEntry, book_of, summary
+from audit_pipelines.defs.runs import RunEntry, book_of, last_finished, nights
 from audit_pipelines.home import Home
 from audit_pipelines.lake import lock
 from audit_pipelines.lake.coverage import Span, covered, missing
@@ -42,9 +42,9 @@ class Standing:
     now: datetime
     running: bool
     last: RunEntry | None
-    """The last run, whatever came of it."""
+    """The last night, whatever came of it."""
     finished: RunEntry | None
-    """The last run that committed (whole or partial) or found nothing new."""
+    """The last night that came to its end, whole or partial."""
     sources: tuple[SourceStanding, ...]
     batches: int
     size: int
@@ -80,7 +80,7 @@ class Standing:
             hours = (self.now - self.finished.finished) // timedelta(hours=1)
             found.append(f"the last finished night is {hours} hours old")
         if self.last is not None and self.last.status != "ok":
-            found.append(f"the last run was {self.last.status}: {'; '.join(self.last.errors) or 'no reason is known'}")
+            found.append(f"the last night was {self.last.status}: {'; '.join(self.last.errors) or 'no reason is known'}")
         for source in self.sources:
             days = sum((high - low).days + 1 for low, high in source.missing)
             if days:
@@ -111,8 +111,8 @@ def standing(home: Home, now: datetime) -> Standing:
         organisation=settings.organisation.name,
         now=now,
         running=lock.is_held(home.lock_file),
-        last=book[-1] if book else None,
-        finished=summary(book),
+        last=asking[-1] if (asking := nights(book)) else None,
+        finished=last_finished(book),
         sources=tuple(
             SourceStanding(
                 source.name,

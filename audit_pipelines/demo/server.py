@@ -101,13 +101,13 @@ def _place(cursor: str) -> tuple[date, int]:
 class DemoServer:
     """Serves a ``Demo`` while the ``with`` block runs.
 
-    ``token`` is what requests must carry; ``fail_every`` answers every n-th request with 429 and 503 in
+    ``token`` is what requests must carry; ``port`` 0 takes a free one; ``fail_every`` answers every n-th request with 429 and 503 in
     turn (0: none); ``keep_days`` is how many days stay in memory (about 3 MB each). ``as_of`` is the
     server's clock: it gives only records that can be read by then. With ``audited`` false the organisation's
     plan has no audit log, and every request is answered with 402.
     """
 
-    def __init__(self, demo: Demo, token: str, *, fail_every: int = 0, keep_days: int = 35) -> None:
+    def __init__(self, demo: Demo, token: str, *, port: int = 0, fail_every: int = 0, keep_days: int = 35) -> None:
         self.token, self.fail_every = token, fail_every
         self.audited = True
         self.as_of = datetime.combine(demo.today, time(1, 30), UTC)
@@ -122,7 +122,7 @@ class DemoServer:
         class Handler(_Handler):
             demo_server = served
 
-        self._http = _Server(("127.0.0.1", 0), Handler)
+        self._http = _Server(("127.0.0.1", port), Handler)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), name="demo-server", daemon=True)
 
     @property

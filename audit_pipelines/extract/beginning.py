@@ -10,9 +10,10 @@ ends in the middle of things, ``{ [ , :``. What does not belong here: cutting ei
 from collections.abc import Iterator
 from itertools import pairwise
 
+import msgspec
+
 from audit_pipelines.extract.compressed import DamagedError
 from audit_pipelines.extract.ndjson import gathered, is_json
-from audit_pipelines.record import BLOCK_BYTES
 
 _BOM = b"\xef\xbb\xbf"
 _OPENINGS = (b"{", b"[", b",", b":")
@@ -32,10 +33,12 @@ class Beginning:
         self._chunks = gathered(chunks)
         self._error: DamagedError | None = None
         self.ended = False
-        head = self._next().removeprefix(_BOM)
-        while not self.ended and len(head) <= limit and not _has_more_lines(head):
-            head += self._next()
-        self.head = head
+        parts = [self._next().removeprefix(_BOM)]
+        size = len(parts[0])
+        while not self.ended and size <= limit and not (b"\n" in parts[-1] and _has_more_lines(b"".join(parts))):
+            parts.append(self._next())
+            size += len(parts[-1])
+        self.head = b"".join(parts)
 
     def _next(self) -> bytes:
         try:
@@ -59,7 +62,7 @@ class Beginning:
         lines = [_is_object(line.strip()) for line in more.split(b"\n")[:_LOOK] if not line.isspace()]
         if any(one and other for one, other in pairwise(lines)):
             return False
-        return text[:1] == b"[" or first.rstrip().endswith(_OPENINGS) or not any(lines)
+        return first.rstrip().endswith(_OPENINGS) or (_is_cut_short(first) and (text[:1] == b"[" or not any(lines)))
 
     def chunks(self) -> Iterator[bytes]:
         """The whole stream from its beginning.
@@ -93,8 +96,17 @@ class Beginning:
 
 
 def _has_more_lines(head: bytes) -> bool:
-    """Whether the first line is whole and something follows it, with a block at hand to judge by."""
-    return len(head) >= BLOCK_BYTES and bool(head.strip().partition(b"\n")[2])
+    """Whether the first line is whole and something follows it."""
+    return b"\n" in head.strip()
+
+
+def _is_cut_short(line: bytes) -> bool:
+    """Whether ``line`` could be the beginning of a JSON text (``[2026-01-05] started`` could not)."""
+    try:
+        msgspec.json.decode(line, type=msgspec.Raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return "truncated" in str(error)
+    return False
 
 
 def _is_object(line: bytes) -> bool:

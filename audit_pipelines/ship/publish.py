@@ -87,28 +87,33 @@ def publish_day(
     if done is not None:
         if done.batch_manifest.sha256 != manifest_sha256:
             where = str(manifest.manifest_path(drops, batch.seq, day, kind))
-            raise DropError(
-                "published from another batch manifest", where=where, todo="restore batches/ and drops/ together"
-            )
+            raise DropError("published from another batch manifest", where=where, todo="restore batches/ and drops/ together")
         return done
     folder = staging / f"drop.{manifest.stem(batch.seq, day)}.{kind}"
     order = _Order(drops, folder, organisation, batch, manifest_sha256, day, kind, limits)
     try:
         shutil.rmtree(folder, ignore_errors=True)
         durable.make_folder(folder)
-        totals = _totals(connection, order)
-        made, files = [], []
-        for form, wanted in formats:
-            if wanted.enabled:
-                entry, pairs = _stage(connection, order, form, wanted, totals.events)
-                made.append(entry)
-                files += pairs
-        result = _publish(order, _manifest(order, totals, tuple(made)), files)
+        result, files = _stage_all(connection, order, [(form, wanted) for form, wanted in formats if wanted.enabled])
+        _publish(order, result, files)
         shutil.rmtree(folder)
     except OSError as error:
         todo = "the next run starts this drop again"
         raise DropError(f"cannot be published: {error}", where=str(drops), todo=todo) from error
     return result
+
+
+def _stage_all(
+    connection: duckdb.DuckDBPyConnection, order: _Order, formats: Sequence[tuple[Format, Drop]]
+) -> tuple[DropManifest, list[tuple[Path, Path]]]:
+    """Write every file in staging; give the manifest and (staged, final) paths."""
+    totals = _totals(connection, order)
+    entries, files = [], []
+    for form, wanted in formats:
+        entry, pairs = _stage(connection, order, form, wanted, totals.events)
+        entries.append(entry)
+        files += pairs
+    return _manifest(order, totals, tuple(entries)), files
 
 
 def _totals(connection: duckdb.DuckDBPyConnection, order: _Order) -> Totals:
@@ -119,9 +124,7 @@ def _totals(connection: duckdb.DuckDBPyConnection, order: _Order) -> Totals:
     inside = row[0] == 0 or (batch.first <= row[1] and row[2] < batch.size)
     if row[0] != expected or not inside:
         what = f"{row[0]} events of leaves {row[1]} to {row[2]}, the batch has {expected} of {batch.first} to {batch.size - 1}"
-        raise DropError(
-            what, where=f"batch {batch.seq}, {day}", todo="make the derived files again: audit-pipelines rederive"
-        )
+        raise DropError(what, where=f"batch {batch.seq}, {day}", todo="make the derived files again: audit-pipelines rederive")
     counted = {}
     for column in ("action", "outcome"):
         rows = connection.execute(f"SELECT coalesce(\"{column}\", ''), count(*) FROM events GROUP BY 1 ORDER BY 1")  # noqa: S608
@@ -232,7 +235,7 @@ def _manifest(order: _Order, totals: Totals, formats: tuple[DropFormat, ...]) ->
     )
 
 
-def _publish(order: _Order, result: DropManifest, files: list[tuple[Path, Path]]) -> DropManifest:
+def _publish(order: _Order, result: DropManifest, files: list[tuple[Path, Path]]) -> None:
     """Give the staged files their names; adopt those that an interrupted run has named already."""
     entries = {order.drops / file.path: file for entry in result.formats for file in entry.files}
     for entry in result.formats:
@@ -252,7 +255,6 @@ def _publish(order: _Order, result: DropManifest, files: list[tuple[Path, Path]]
     sums_file = manifest.sums_path(order.drops, order.batch.seq, order.day, order.kind)
     durable.write_atomically(sums_file, listing, staging=order.folder)
     durable.write_atomically(target, content, staging=order.folder)
-    return result
 
 
 def _refuse_others(order: _Order, form: str, wanted: set[Path]) -> None:

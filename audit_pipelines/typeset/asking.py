@@ -45,8 +45,9 @@ class Asking:
     kept: dict[tuple[object, ...], Rows] = field(default_factory=dict)
 
     def stream(self, name: str, params: Mapping[str, object]) -> Table:
-        """This month's result, not kept: for lists that may be long."""
-        return self.this(name, params)
+        """The month's result, not kept: it may be long."""
+        kept = self.kept.get((False, name, *sorted(params.items())))
+        return self.this(name, params) if kept is None else Table(kept.columns, kept.rows)
 
     def rows(self, name: str, params: Mapping[str, object], *, last: bool = False) -> Rows | None:
         """The result, whole. None for last month where there is none."""

@@ -18,11 +18,37 @@ def ticks(peak: float, count: int = 4) -> list[int]:
         return [0, 1]
     raw = max(peak / count, 1)
     power = 10 ** math.floor(math.log10(raw))
-    step = next(int(factor * power) for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw and factor * power == int(factor * power))
+    step = next(
+        int(factor * power) for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw and factor * power == int(factor * power)
+    )
     return [step * n for n in range(math.ceil(peak / step) + 1)]
 
 
-def bars(chart: Mapping[str, Any], *, height: float = 170.0, left: float = 34.0, below: float = 16.0) -> dict[str, Any]:
+MARKS = ("", "", "", "diagonal", "across", "upright", "back", "grid")
+"""How the n-th series is marked besides its shade: lines that also tell it apart in black and white."""
+
+
+def hatch(kind: str, x: float, y: float, w: float, h: float, gap: float = 2.6) -> str:
+    """An SVG path of lines inside a rectangle; empty for an unmarked series."""
+    lines: list[tuple[float, float, float, float]] = []
+    if kind in ("across", "grid"):
+        lines += [(x, y + n * gap, x + w, y + n * gap) for n in range(1, math.ceil(h / gap))]
+    if kind in ("upright", "grid"):
+        lines += [(x + n * gap, y, x + n * gap, y + h) for n in range(1, math.ceil(w / gap))]
+    if kind in ("diagonal", "back"):
+        for n in range(1, math.ceil((w + h) / gap)):
+            reach = n * gap
+            left, right = max(0.0, reach - h), min(reach, w)
+            ends = (left, reach - left, right, reach - right)
+            lines.append(
+                (x + ends[0], y + ends[1], x + ends[2], y + ends[3])
+                if kind == "diagonal"
+                else (x + w - ends[0], y + ends[1], x + w - ends[2], y + ends[3])
+            )
+    return " ".join(f"M{a:.2f},{b:.2f} L{c:.2f},{d:.2f}" for a, b, c, d in lines)
+
+
+def bars(chart: Mapping[str, Any], *, height: float = 165.0, left: float = 34.0, below: float = 16.0) -> dict[str, Any]:
     """Stacked bars: rectangles from the axis up in series order, one a day."""
     labels: Sequence[str] = chart["x"]
     series: Sequence[Mapping[str, Any]] = chart["series"]
@@ -38,7 +64,9 @@ def bars(chart: Mapping[str, Any], *, height: float = 170.0, left: float = 34.0,
             tall = entry["values"][place] * scale
             base -= tall
             if tall > 0:
-                rectangles.append({"x": round(left + place * step + step * 0.14, 2), "y": round(base, 2), "w": round(step * 0.72, 2), "h": round(tall, 2), "series": number})
+                x = left + place * step + step * 0.14
+                box = {"x": round(x, 2), "y": round(base, 2), "w": round(step * 0.72, 2), "h": round(tall, 2)}
+                rectangles.append({**box, "series": number, "hatch": hatch(MARKS[number % len(MARKS)], **box)})
     return {
         "width": WIDTH,
         "height": height,
@@ -46,7 +74,10 @@ def bars(chart: Mapping[str, Any], *, height: float = 170.0, left: float = 34.0,
         "base": round(top + plot, 2),
         "rectangles": rectangles,
         "marks": [{"y": round(top + plot - mark * scale, 2), "value": mark} for mark in marks],
-        "labels": [{"x": round(left + (place + 0.5) * step, 2), "text": str(int(label[-2:]))} for place, label in enumerate(labels)],
+        "labels": [
+            {"x": round(left + (place + 0.5) * step, 2), "text": str(int(label[-2:]))} for place, label in enumerate(labels)
+        ],
+        "keys": [hatch(mark, 0, 0, 16, 9) for mark in MARKS],
         "peak": max(totals, default=0),
         "peak_day": labels[totals.index(max(totals))] if totals else "",
     }

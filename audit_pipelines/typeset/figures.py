@@ -54,6 +54,16 @@ STANDING: Final[Mapping[str, Callable[[Facts], int]]] = {
 """Figures without a last month."""
 
 
+ORIGIN: Final[Mapping[str, str]] = {
+    "days": "calendar",
+    "retention-months": "settings",
+    "findings": "findings files",
+    "findings-high": "findings files",
+    "findings-late": "findings files",
+}
+"""Where a fact is from; of the others the batch manifests."""
+
+
 @dataclass(frozen=True, slots=True)
 class FigureMaker:
     """Computes figures; ``numbers`` gives each query's reference and text, ``tables`` each block's ref."""
@@ -70,7 +80,7 @@ class FigureMaker:
             ReportError: it names a fact or column that does not exist.
         """
         value, last = self._fact(figure) if figure.fact else self._query(figure)
-        reference, query = self.numbers[figure.query] if figure.query else ("manifests", None)
+        reference, query = self.numbers[figure.query] if figure.query else (ORIGIN.get(figure.fact, "manifests"), None)
         return {
             "id": figure.id,
             "label": figure.label,

@@ -50,7 +50,9 @@ def population(block: Block, facts: Facts, counted: Rows | None) -> Model:
         now = found.get(day.isoformat(), 0) if counted is not None else None
         covered = f"{sum(entry.covered for entry in entries)} of {max(len(facts.sources), len(entries))}"
         batches = _ranges([seq for entry in entries for seq in entry.batches])
-        rows.append([day, covered, stored, sum(entry.late for entry in entries), now, None if now is None else now - stored, batches])
+        rows.append(
+            [day, covered, stored, sum(entry.late for entry in entries), now, None if now is None else now - stored, batches]
+        )
     columns = (
         Column(key="day", label="Day", format="day", width=16),
         Column(key="covered", label="Sources read in full", width=16),
@@ -77,7 +79,14 @@ def sources(facts: Facts) -> Model:
         Column(key="gaps", label="Days not read in full", width=14),
     )
     rows = [
-        [source.name, source.kind, source.dialect, source.dialect_sha256[:16], f"{source.days_covered} of {source.days}", _spans(source.gaps) or "none"]
+        [
+            source.name,
+            source.kind,
+            source.dialect,
+            source.dialect_sha256[:16],
+            f"{source.days_covered} of {source.days}",
+            _spans(source.gaps) or "none",
+        ]
         for source in facts.sources
     ]
     return fixed(columns, rows)
@@ -97,10 +106,23 @@ def batches(facts: Facts) -> Model:
         Column(key="manifest_sha256", label="Manifest SHA-256", format="mono", width=18),
     )
     rows = [
-        [batch.seq, batch.extracted_at, _spans(batch.days), batch.received, batch.stored, batch.duplicates, batch.rejects, batch.late, batch.manifest_sha256[:16]]
+        [
+            batch.seq,
+            batch.extracted_at,
+            _spans(batch.days),
+            batch.received,
+            batch.stored,
+            batch.duplicates,
+            batch.rejects,
+            batch.late,
+            batch.manifest_sha256[:16],
+        ]
         for batch in facts.batches
     ]
-    totals = {key: sum(int(getattr(batch, key)) for batch in facts.batches) for key in ("received", "stored", "duplicates", "rejects", "late")}
+    totals = {
+        key: sum(int(getattr(batch, key)) for batch in facts.batches)
+        for key in ("received", "stored", "duplicates", "rejects", "late")
+    }
     return {"dense": True, **fixed(columns, rows, totals=totals)}
 
 
@@ -131,7 +153,7 @@ def rejects(facts: Facts) -> Model:
 
 def rules(facts: Facts, numbers: Mapping[str, tuple[str, QueryText]]) -> Model:
     """Every rule that ran, also those with 0 hits."""
-    columns = (
+    columns: tuple[Column, ...] = (
         Column(key="rule", label="Rule", width=22),
         Column(key="question", label="What it looks for", width=36),
         Column(key="severity", label="Severity", width=10),
@@ -156,20 +178,33 @@ def _rank(finding: Finding) -> tuple[object, ...]:
 def findings(facts: Facts, *, limit: int, name: str) -> tuple[Model, Attachment]:
     """The findings by severity, then time: the first ``limit`` printed, all of them in the list beside."""
     ordered = sorted(facts.this.findings, key=_rank)
-    keys = ("rule", "severity", "day", "subject", "window_start", "window_end", "score", "summary", "uids", "evidence_count", "late")
+    keys = (
+        "rule",
+        "severity",
+        "day",
+        "subject",
+        "window_start",
+        "window_end",
+        "score",
+        "summary",
+        "uids",
+        "evidence_count",
+        "late",
+    )
     listing = Listing(keys)
     for finding in ordered:
         listing.add([getattr(finding, key) for key in keys])
     columns = (
-        Column(key="severity", label="Severity", width=8.5),
-        Column(key="from", label="From, UTC", format="moment", width=14.5),
-        Column(key="rule", label="Rule", width=19.5),
-        Column(key="subject", label="Subject", width=12.5),
+        Column(key="severity", label="Severity", width=8),
+        Column(key="from", label="From, UTC", format="moment", width=14),
+        Column(key="rule", label="Rule", width=21.5),
+        Column(key="subject", label="Subject", width=12),
         Column(key="summary", label="What was seen", width=37),
-        Column(key="evidence", label="Events", format="number", width=8),
+        Column(key="evidence", label="Events", format="number", width=7.5),
     )
     rows = [
-        [f.severity + (", late" if f.late else ""), f.window_start, f.rule, f.subject, f.summary, f.evidence_count] for f in ordered[:limit]
+        [f.severity + (", late" if f.late else ""), f.window_start, f.rule, f.subject, f.summary, f.evidence_count]
+        for f in ordered[:limit]
     ]
     table = {**fixed(columns, rows), "count": len(ordered), "attachment": name}
     return table, Attachment(name, "Every finding of the month", bytes(listing.parts), listing.count)

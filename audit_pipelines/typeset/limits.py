@@ -16,6 +16,9 @@ from audit_pipelines.typeset.tables import fixed
 _OPTIONAL: Final = frozenset({"changes", "api_key_id", "outcome"})
 """Fields whose absence is normal, or said elsewhere."""
 
+_SENTENCE: Final = 1_000
+"""Characters of a limit that are printed: it is a sentence, not a value."""
+
 
 def limits(block: Block, facts: Facts, asking: Asking, numbers: Mapping[str, tuple[str, QueryText]]) -> dict[str, object]:
     """Sentences about this month's data, then the standing ones, each with where it is from.
@@ -31,21 +34,37 @@ def limits(block: Block, facts: Facts, asking: Asking, numbers: Mapping[str, tup
     said += [("Standing", text, "standing") for text in block.standing]
     columns = (Column(key="topic", label="Topic", width=14), Column(key="text", label="What this log cannot show", width=72))
     source = Column(key="source", label="Derived from", width=14)
-    return {**fixed((*columns, source), said)}
+    return fixed((*columns, source), said, cut=_SENTENCE)
 
 
 def _facts(facts: Facts) -> Iterable[tuple[str, str, str]]:
     month = facts.this
     names = ", ".join(source.name for source in facts.sources)
-    yield "Sources", f"Events of systems other than the {len(facts.sources)} configured sources ({names or 'none'}) were not read.", "manifests"
+    yield (
+        "Sources",
+        f"Events of systems other than the {len(facts.sources)} configured sources ({names or 'none'}) were not read.",
+        "manifests",
+    )
     covered, days = MONTHLY["days-covered"](month), MONTHLY["days"](month)
     if covered < days:
-        yield "Days", f"{days - covered} of {days} days were not read in full by every source; events of them may be missing.", "manifests"
+        yield (
+            "Days",
+            f"{days - covered} of {days} days were not read in full by every source; events of them may be missing.",
+            "manifests",
+        )
     empty = [day for day in month.days if not any(entry.stored for entry in month.population if entry.day == day)]
     if empty:
-        yield "Days", f"{len(empty)} of {days} days had 0 events; the log cannot tell a quiet day from a source that logged nothing.", "manifests"
+        yield (
+            "Days",
+            f"{len(empty)} of {days} days had 0 events; the log cannot tell a quiet day from a source that logged nothing.",
+            "manifests",
+        )
     if lost := sum(entry.count for entry in month.rejects):
-        yield "Rejects", f"{lost:,} records could not be read as events; they were kept and are in no figure of this report.", "manifests"
+        yield (
+            "Rejects",
+            f"{lost:,} records could not be read as events; they were kept and are in no figure of this report.",
+            "manifests",
+        )
 
 
 def _outcomes(table: Rows | None, query: str) -> Iterable[tuple[str, str]]:

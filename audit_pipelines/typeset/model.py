@@ -7,19 +7,21 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
-from audit_pipelines.errors import ReportError
 from audit_pipelines.typeset import ledgers, limits, plots, revision
 from audit_pipelines.typeset.asking import Asking, references
 from audit_pipelines.typeset.facts import Ask, Facts, QueryText
 from audit_pipelines.typeset.figures import FigureMaker
 from audit_pipelines.typeset.spec import Block, ReportSpec, Section
 from audit_pipelines.typeset.tables import PERSONAL, Attachment, Listing, Result, Withhold, compared, tabulate
-from audit_pipelines.typeset.text import stamp
+from audit_pipelines.typeset.text import plain, shorten, stamp
 
 FORMAT = 1
 """Of ``report.json``."""
 _PLACE = re.compile(r"\{([a-z][a-z0-9-]*)\}")
+_ORIGIN: Final = {"rules": "findings files", "findings": "findings files", "limits": "as each row says"}
+"""Where a block without a query has its rows from; of the others the batch manifests."""
 Model = dict[str, object]
 
 
@@ -31,7 +33,15 @@ class Computed:
     attachments: tuple[Attachment, ...]
 
 
-def compute(spec: ReportSpec, facts: Facts, ask: Ask, ask_last: Ask | None, queries: Sequence[QueryText]) -> Computed:
+def compute(
+    spec: ReportSpec,
+    facts: Facts,
+    ask: Ask,
+    ask_last: Ask | None,
+    queries: Sequence[QueryText],
+    *,
+    templates_sha256: str = "",
+) -> Computed:
     """Everything the report says.
 
     Args:
@@ -40,6 +50,7 @@ def compute(spec: ReportSpec, facts: Facts, ask: Ask, ask_last: Ask | None, quer
         ask: runs a query over the month.
         ask_last: the same over the month before, at the same log size; None if there is none.
         queries: every query that the report or a rule may name.
+        templates_sha256: ``Shelf.digest`` of the templates it will be set with.
 
     Raises:
         ReportError: the spec names a query, column, fact or figure that does not exist.
@@ -50,12 +61,26 @@ def compute(spec: ReportSpec, facts: Facts, ask: Ask, ask_last: Ask | None, quer
     figures = [FigureMaker(facts, asking, numbers, labels)(figure) for figure in spec.figures]
     builder = _Builder(spec, facts, asking, numbers, labels)
     sections = [builder.section(section) for section in spec.sections]
-    month = facts.this
     model: Model = {
+        **_about(spec, facts),
+        "figures": figures,
+        "change": revision.change(facts, figures) if facts.previous else None,
+        "sections": sections,
+        "queries": [_query(reference, query) for reference, query in numbers.values()],
+        "attachments": [_attachment(item) for item in builder.attachments],
+        "inputs": {**_inputs(spec, facts, numbers), "templates_sha256": templates_sha256},
+    }
+    return Computed(model, tuple(builder.attachments))
+
+
+def _about(spec: ReportSpec, facts: Facts) -> Model:
+    """Whose report it is, of which period, and what its statement says."""
+    month = facts.this
+    return {
         "format": FORMAT,
         "report": spec.name,
         "title": spec.title,
-        "organisation": {"id": facts.organisation.id, "name": facts.organisation.name},
+        "organisation": {"id": facts.organisation.id, "name": plain(facts.organisation.name)},
         "period": {
             "month": month.month.isoformat()[:7],
             "since": f"{month.month}T00:00:00Z",
@@ -64,25 +89,33 @@ def compute(spec: ReportSpec, facts: Facts, ask: Ask, ask_last: Ask | None, quer
         },
         "revision": facts.revision,
         "log_size": facts.size,
-        "prepared_by": facts.prepared_by,
-        "classification": facts.classification,
+        "prepared_by": plain(facts.prepared_by),
+        "classification": plain(facts.classification),
         "identity": facts.identity,
         "summary": [_parts(text) for text in spec.summary],
         "verify": list(spec.verify),
-        "figures": figures,
-        "change": revision.change(facts, figures) if facts.previous else None,
-        "sections": sections,
-        "queries": [
-            {"ref": ref, "name": query.name, "question": query.question, "sha256": query.sha256, "controls": list(query.controls), "text": query.text}
-            for ref, query in numbers.values()
-        ],
-        "attachments": [
-            {"name": item.name, "description": item.description, "rows": item.rows, "bytes": len(item.content), "sha256": item.sha256}
-            for item in builder.attachments
-        ],
-        "inputs": _inputs(spec, facts, numbers),
     }
-    return Computed(model, tuple(builder.attachments))
+
+
+def _query(reference: str, query: QueryText) -> Model:
+    return {
+        "ref": reference,
+        "name": query.name,
+        "question": plain(query.question),
+        "sha256": query.sha256,
+        "controls": plain(query.controls),
+        "text": query.text,
+    }
+
+
+def _attachment(item: Attachment) -> Model:
+    return {
+        "name": item.name,
+        "description": item.description,
+        "rows": item.rows,
+        "bytes": len(item.content),
+        "sha256": item.sha256,
+    }
 
 
 def _inputs(spec: ReportSpec, facts: Facts, numbers: Mapping[str, tuple[str, QueryText]]) -> Model:
@@ -95,14 +128,17 @@ def _inputs(spec: ReportSpec, facts: Facts, numbers: Mapping[str, tuple[str, Que
         "settings_sha256": facts.settings_sha256,
         "report_sha256": spec.sha256,
         "queries_sha256": together.hexdigest(),
-        "code": facts.code,
-        "versions": dict(sorted(facts.versions.items())),
+        "code": plain(facts.code),
+        "versions": {shorten(name): plain(version) for name, version in sorted(facts.versions.items())},
     }
 
 
 def _labels(spec: ReportSpec) -> dict[str, str]:
     """Block id -> T1, T2, ... in the order of the report."""
-    return {block.id: f"T{place}" for place, block in enumerate((b for b in spec.blocks if b.kind not in ("queries", "inputs")), start=1)}
+    return {
+        block.id: f"T{place}"
+        for place, block in enumerate((b for b in spec.blocks if b.kind not in ("queries", "inputs")), start=1)
+    }
 
 
 def _parts(text: str) -> list[Model]:
@@ -141,6 +177,7 @@ class _Builder:
             "ref": self.labels.get(block.id, ""),
             "query": query.name if query else None,
             "query_ref": reference,
+            "origin": reference or _ORIGIN.get(block.kind, "manifests"),
             "query_sha256": query.sha256 if query else None,
             "note": block.note,
             "dense": block.dense,
@@ -186,14 +223,14 @@ class _Builder:
             this = self.asking.rows(block.query, block.params)
             assert this is not None
             last = self.asking.rows(block.query, block.params, last=True)
-            return tabulate(block, compared(block.compare, this, last, query=block.query), limit=limit, withhold=self._withhold(block))
-        if not block.attachment:
-            kept = self.asking.rows(block.query, block.params)
-            assert kept is not None
-            return tabulate(block, Result(block.query, kept.columns, kept.rows), limit=limit, withhold=self._withhold(block))
+            return tabulate(
+                block, compared(block.compare, this, last, query=block.query), limit=limit, withhold=self._withhold(block)
+            )
         table = self.asking.stream(block.query, block.params)
-        listing = Listing(table.columns)
         result = Result(block.query, table.columns, table.rows)
+        if not block.attachment:
+            return tabulate(block, result, limit=limit, withhold=self._withhold(block))
+        listing = Listing(table.columns)
         made = tabulate(block, result, limit=limit, withhold=self._withhold(block), listing=listing)
         self.attachments.append(Attachment(block.attachment, block.title, bytes(listing.parts), listing.count))
         return {**made, "attachment": block.attachment}
@@ -208,13 +245,3 @@ class _Builder:
         limit = block.rows or self.spec.print.rows
         result = Result(block.query, table.columns, table.rows)
         return {**tabulate(block, result, limit=limit, withhold=self._withhold(block)), **plots.trend(block, table)}
-
-
-def attachment_of(model: Mapping[str, object], name: str) -> Mapping[str, object]:
-    """What the model says of one list: rows, bytes, digest."""
-    entries = model["attachments"]
-    assert isinstance(entries, list)
-    for entry in entries:
-        if entry["name"] == name:
-            return entry  # type: ignore[no-any-return]
-    raise ReportError(f"no list {name!r}", where="report.json")

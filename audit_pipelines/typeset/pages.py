@@ -4,10 +4,10 @@ No template can forget to escape: what leaves a ``{{ }}`` passes ``finalize``, a
 which would switch escaping off, is replaced by one that escapes more. What does not belong here: PDF.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import jinja2
 from markupsafe import Markup
@@ -16,11 +16,24 @@ from audit_pipelines.errors import ReportError
 from audit_pipelines.typeset import charts
 from audit_pipelines.typeset.text import Escape, shorten
 
-_GUARD = 400
+_GUARD = 1_200
 """Characters of any one printed text; values were cut to fewer when the model was made."""
-_NOTHING = "–"
-_MONTHS = "January February March April May June July August September October November December".split()
-_WEEKDAYS = "Mon Tue Wed Thu Fri Sat Sun".split()
+_NOTHING = "\N{EN DASH}"
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 # Names are spelled out here because strftime's follow the machine's locale.
 
 
@@ -53,6 +66,9 @@ def _environment(folders: Sequence[Path], escape: Escape) -> jinja2.Environment:
             return str(value)
         return escape(shorten(str(_NOTHING if value is None else value), _GUARD))
 
+    def safe(value: object) -> Markup:
+        return Markup.escape(escape(shorten(str(value))))
+
     def lines(text: str) -> Markup:
         return Markup.escape(escape.lines(text))
 
@@ -66,7 +82,7 @@ def _environment(folders: Sequence[Path], escape: Escape) -> jinja2.Environment:
         keep_trailing_newline=False,
     )
     environment.filters.update(
-        safe=lambda value: escape(shorten(str(value))),
+        safe=safe,
         lines=lines,
         number=number,
         day=day,
@@ -119,8 +135,8 @@ def clock(value: str) -> str:
 
 def lag(seconds: float) -> str:
     """``3 d 4 h``, ``5 h 12 min``, ``8 min 20 s`` or ``4 s``: the two largest parts."""
-    sign, rest = ("−" if seconds < 0 else ""), abs(int(seconds))
-    parts = []
+    sign, rest = ("\N{MINUS SIGN}" if seconds < 0 else ""), abs(int(seconds))
+    parts: list[str] = []
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
         amount, rest = divmod(rest, size)
         if amount or parts or unit == "s":
@@ -128,30 +144,26 @@ def lag(seconds: float) -> str:
     return sign + " ".join(parts[:2])
 
 
-def shown(value: Any, form: str) -> str:
+_FORMS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "number": number,
+    "percent": lambda share: f"{share:.1%}",
+    "seconds": lag,
+    "time": time,
+    "moment": moment,
+    "day": day,
+    "month": month,
+}
+
+
+def shown(value: object, form: str) -> str:
     """A table cell's text by its column's format; what does not fit the format prints as it is."""
     if value is None or value == "":
         return _NOTHING
-    try:
-        match form:
-            case "number":
-                return number(value)
-            case "seconds":
-                return lag(value)
-            case "percent":
-                return f"{value:.1%}"
-            case "day":
-                return day(value)
-            case "month":
-                return month(value)
-            case "time":
-                return time(value)
-            case "moment":
-                return moment(value)
-    except (ValueError, TypeError):
-        pass
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(str(item) for item in value) or _NOTHING
-    return str(value)
+    try:
+        return _FORMS.get(form, str)(value)
+    except (ValueError, TypeError):
+        return str(value)

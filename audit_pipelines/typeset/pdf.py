@@ -6,12 +6,11 @@ end of the period; so two renders give the same bytes wherever and whenever they
 of WeasyPrint, fontTools, Pango and HarfBuzz. What does not belong here: what the pages say.
 """
 
+import hashlib
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -23,39 +22,13 @@ from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherRespons
 from audit_pipelines.errors import ReportError
 from audit_pipelines.typeset.fonts import coverage
 from audit_pipelines.typeset.pages import html
+from audit_pipelines.typeset.shelf import Shelf
 from audit_pipelines.typeset.tables import Attachment
 from audit_pipelines.typeset.text import Escape
 
 SCHEME: Final = "report:"
 REPORT_JSON: Final = "report.json"
-_NAME = re.compile(r"(?:print\.css|[a-z0-9-]+\.(?:woff2|ttf|otf))")
 _TYPES: Final = {"css": "text/css", "woff2": "font/woff2", "ttf": "font/ttf", "otf": "font/otf"}
-
-
-@dataclass(frozen=True, slots=True)
-class Shelf:
-    """The resources a report may use, from template folders in order: a customer's file wins."""
-
-    folders: Sequence[Path]
-
-    def fonts(self) -> list[Path]:
-        """Every font, each name once."""
-        found: dict[str, Path] = {}
-        for folder in self.folders:
-            for path in sorted((folder / "fonts").glob("*")):
-                if _NAME.fullmatch(path.name):
-                    found.setdefault(path.name, path)
-        return [found[name] for name in sorted(found)]
-
-    def read(self, name: str) -> bytes | None:
-        """A resource's bytes; None for any name that is none."""
-        if not _NAME.fullmatch(name):
-            return None
-        for folder in self.folders:
-            path = folder / ("report" if name.endswith(".css") else "fonts") / name
-            if path.is_file():
-                return path.read_bytes()
-        return None
 
 
 class SealedFetcher(URLFetcher):  # type: ignore[misc]  # WeasyPrint ships no types
@@ -65,7 +38,7 @@ class SealedFetcher(URLFetcher):  # type: ignore[misc]  # WeasyPrint ships no ty
         super().__init__()
         self._shelf = shelf
 
-    def fetch(self, url: str, headers: Mapping[str, str] | None = None) -> Any:  # noqa: ARG002  # WeasyPrint's signature
+    def fetch(self, url: str, headers: Mapping[str, str] | None = None) -> URLFetcherResponse:  # noqa: ARG002  # WeasyPrint's signature
         """The resource.
 
         Raises:
@@ -94,8 +67,6 @@ def render(model: Mapping[str, Any], *, folders: Sequence[Path], attachments: Se
     Raises:
         ReportError: a template is broken, a font unreadable, or a page asked for an outside resource.
     """
-    import hashlib
-
     shelf = Shelf(folders)
     escape = Escape(coverage(shelf.fonts()))
     content = encode(model)
@@ -104,7 +75,12 @@ def render(model: Mapping[str, Any], *, folders: Sequence[Path], attachments: Se
     data = Attachment(REPORT_JSON, "Every figure, its query and digest", content, 0)
     files = [
         weasyprint.Attachment(
-            string=item.content, name=item.name, description=item.description, created=until, modified=until, relationship="Data" if item is data else "Source"
+            string=item.content,
+            name=item.name,
+            description=item.description,
+            created=until,
+            modified=until,
+            relationship="Data" if item is data else "Source",
         )
         for item in (data, *attachments)
     ]

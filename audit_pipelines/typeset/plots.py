@@ -12,7 +12,7 @@ from audit_pipelines.event import CATEGORIES
 from audit_pipelines.typeset.asking import Rows
 from audit_pipelines.typeset.spec import Block, Column
 from audit_pipelines.typeset.tables import fixed
-from audit_pipelines.typeset.text import plain
+from audit_pipelines.typeset.text import plain, shorten
 
 SERIES: Final = 8
 """Series that can be told apart; smaller ones are summed as ``others``."""
@@ -37,7 +37,7 @@ def _grid(block: Block, table: Rows) -> Grid:
 def _key(value: object) -> str:
     if isinstance(value, datetime):
         return value.date().isoformat()
-    return str(plain(value))
+    return str(plain(value, None))
 
 
 def bars(block: Block, table: Rows, days: Sequence[date]) -> dict[str, object]:
@@ -55,11 +55,13 @@ def bars(block: Block, table: Rows, days: Sequence[date]) -> dict[str, object]:
         for (day, name), amount in list(grid.items()):
             if name in rest:
                 grid[day, "others"] = grid.get((day, "others"), 0) + amount
-    series = [{"name": name, "values": [plain(grid.get((day, name), 0)) for day in labels]} for name in names]
+    series = [{"name": shorten(name), "values": [plain(grid.get((day, name), 0)) for day in labels]} for name in names]
     columns = [Column(key="day", label="Day", format="day", width=13)]
-    columns += [Column(key=f"s{place}", label=name.capitalize(), format="number") for place, name in enumerate(names)]
+    columns += [Column(key=f"s{place}", label=_heading(name), format="number") for place, name in enumerate(names)]
     columns += [Column(key="all", label="All", format="number")]
-    rows = [[day, *(grid.get((day, name), 0) for name in names), sum(grid.get((day, name), 0) for name in names)] for day in labels]
+    rows = [
+        [day, *(grid.get((day, name), 0) for name in names), sum(grid.get((day, name), 0) for name in names)] for day in labels
+    ]
     totals = {column.key: plain(sum(row[place] for row in rows)) for place, column in enumerate(columns) if place}  # type: ignore[misc]  # numbers after the first
     return {"chart": {"kind": "bars", "x": labels, "series": series}, **fixed(columns, rows, totals=totals), "dense": True}
 
@@ -81,7 +83,7 @@ def pivot(block: Block, table: Rows) -> dict[str, object]:
     grid = _grid(block, table)
     names = sorted({name for _, name in grid}, key=_order)
     columns = [Column(key="x", label=block.x.capitalize(), format="mono", width=18)]
-    columns += [Column(key=f"s{place}", label=name.capitalize(), format=block.format) for place, name in enumerate(names)]
+    columns += [Column(key=f"s{place}", label=_heading(name), format=block.format) for place, name in enumerate(names)]
     rows = [[x, *(grid.get((x, name)) for name in names)] for x in dict.fromkeys(x for x, _ in grid)]
     return fixed(columns, rows)
 
@@ -89,6 +91,11 @@ def pivot(block: Block, table: Rows) -> dict[str, object]:
 def _order(name: str) -> tuple[int, str]:
     """Categories in their own order, other names after them."""
     return (CATEGORIES.index(name) if name in CATEGORIES else len(CATEGORIES), name)
+
+
+def _heading(name: str) -> str:
+    """Our own words begin with a capital; any other value stays as it is."""
+    return name.capitalize() if name in CATEGORIES else shorten(name)
 
 
 def trend(block: Block, table: Rows) -> dict[str, object]:

@@ -24,7 +24,10 @@ def change(facts: Facts, figures: Sequence[Mapping[str, object]], *, limit: int 
             Column(key="action", label="Action", format="mono", width=20),
             Column(key="target", label="Target", width=24),
         ),
-        [[e.occurred_at, e.lag, e.batch, e.actor if facts.identity == "full" else "withheld", e.action, e.target] for e in late[:limit]],
+        [
+            [e.occurred_at, e.lag, e.batch, e.actor if facts.identity == "full" else "withheld", e.action, e.target]
+            for e in late[:limit]
+        ],
     )
     changed = [
         [figure["label"], previous.figures.get(str(figure["id"])), figure["value"], figure["ref"]]

@@ -17,6 +17,7 @@ from audit_pipelines.errors import ReportError
 
 FILE = "report.toml"
 _ID = re.compile(r"[a-z][a-z0-9-]{0,40}")
+_LIST = re.compile(r"[a-z0-9][a-z0-9-]{0,60}\.ndjson")
 _PLACE = re.compile(r"\{([a-z][a-z0-9-]*)\}")
 
 Format = Literal["text", "mono", "number", "percent", "seconds", "time", "moment", "day", "month"]
@@ -122,8 +123,6 @@ class Print(_Strict, frozen=True, kw_only=True):
 
     rows: int = 500
     findings: int = 200
-    changes: int = 6
-    """Changed fields of one event; the list has all."""
 
 
 class ReportSpec(_Strict, frozen=True, kw_only=True):
@@ -184,6 +183,10 @@ def _check(spec: ReportSpec, where: str) -> None:
         if name not in figures:
             raise ReportError(f"text names no figure {name!r}", where=where, todo=f"figures are: {', '.join(figures)}")
     for block in spec.blocks:
+        if block.attachment and not _LIST.fullmatch(block.attachment):
+            raise ReportError(
+                f"{block.attachment!r} is no name for a list", where=f"{where}: {block.id}", todo="e.g. changes.ndjson"
+            )
         if block.kind in ("table", "bars", "heat", "trend", "pivot") and not block.query:
             raise ReportError(f"kind {block.kind!r} needs a query", where=f"{where}: {block.id}")
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from audit_pipelines.typeset.asking import Rows, column_index
 from audit_pipelines.typeset.spec import Block, Column, Compare
-from audit_pipelines.typeset.text import plain
+from audit_pipelines.typeset.text import CUT, plain
 
 PERSONAL: Final = frozenset({"actor_name", "actor_email"})
 """Columns that are always withheld under ``identity = "pseudonym"``, printed or not."""
@@ -82,7 +82,9 @@ def columns_of(block: Block, found: Sequence[str]) -> tuple[Column, ...]:
     return block.columns or tuple(Column(key=key, label=key.replace("_", " ").capitalize()) for key in found)
 
 
-def tabulate(block: Block, result: Result, *, limit: int, withhold: Withhold, listing: Listing | None = None) -> dict[str, object]:
+def tabulate(
+    block: Block, result: Result, *, limit: int, withhold: Withhold, listing: Listing | None = None
+) -> dict[str, object]:
     """The table's part of the model: the first ``limit`` rows, the number of all, totals over all.
 
     Reads ``result.rows`` once and keeps only what is printed.
@@ -123,7 +125,7 @@ def tabulate(block: Block, result: Result, *, limit: int, withhold: Withhold, li
 
 
 def compared(compare: Compare, this: Rows, last: Rows | None, *, query: str) -> Result:
-    """``this`` with a column ``last``; keys that only last month had follow, with 0 for this month.
+    """A result with a column ``last``; keys that only last month had follow, with 0 for this month.
 
     Where there is no last month the column is None throughout.
     """
@@ -145,9 +147,11 @@ def compared(compare: Compare, this: Rows, last: Rows | None, *, query: str) -> 
     return Result(query, (*this.columns, "last"), rows)
 
 
-def fixed(columns: Sequence[Column], rows: Iterable[Sequence[object]], *, totals: Mapping[str, object] | None = None) -> dict[str, object]:
+def fixed(
+    columns: Sequence[Column], rows: Iterable[Sequence[object]], *, totals: Mapping[str, object] | None = None, cut: int = CUT
+) -> dict[str, object]:
     """A table whose rows are facts: printed whole."""
-    shown = [[plain(value) for value in row] for row in rows]
+    shown = [[plain(value, cut) for value in row] for row in rows]
     return {
         "columns": [describe(column) for column in columns],
         "rows": shown,

@@ -1,7 +1,7 @@
-"""Event values as text that is safe to print: nothing reverses, hides, overlaps or lacks a glyph.
+r"""Event values as text that is safe to print: nothing reverses, hides, overlaps or lacks a glyph.
 
 A character is printed as it is if a bundled font has it and it is visible on its own. Every other one is
-printed as ``\\u{HEX}``, and so is a backslash that would look like such an escape: no two values print alike
+printed as ``\u{HEX}``, and so is a backslash that would look like such an escape: no two values print alike
 because of escaping. What does not belong here: HTML escaping (Jinja's autoescape does it, always).
 """
 
@@ -10,7 +10,7 @@ import math
 import unicodedata
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 CUT = 200
@@ -43,8 +43,12 @@ class Escape:
         return "".join(pieces)
 
     def lines(self, value: str) -> str:
-        """Text that is printed as it stands, line by line (query texts): line ends and spaces stay."""
-        return "\n".join("".join(self._character(character) for character in line) for line in value.expandtabs(4).split("\n"))
+        """Text that is printed as it stands, line by line (query texts): line ends and spaces stay.
+
+        A line beyond 1,000 characters is cut as a value is: setting one endless line takes minutes.
+        """
+        cut = (shorten(line, 1_000) for line in value.expandtabs(4).split("\n"))
+        return "\n".join("".join(self._character(character) for character in line) for line in cut)
 
     def _piece(self, value: str, index: int) -> str:
         character = value[index]
@@ -91,5 +95,5 @@ def _scalar(value: object, limit: int | None) -> object:
 
 def stamp(moment: datetime) -> str:
     """RFC 3339 in UTC; a time without a zone is taken for UTC."""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-    return aware.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import duckdb
-import pyarrow
+import pyarrow as pa
 import pytest
 
 from audit_pipelines import settings
@@ -84,16 +84,16 @@ def mapped() -> Callable[[str, list[str]], list[dict]]:
 
     def run(name: str, records: list[str]) -> list[dict]:
         lines = range(len(records))
-        table = pyarrow.table(
+        table = pa.table(
             {
-                "line": pyarrow.array(lines, pyarrow.int32()),
+                "line": pa.array(lines, pa.int32()),
                 "event_id": [f"id-{line}" for line in lines],
-                "occurred_at": pyarrow.array([WHEN for _ in lines], pyarrow.timestamp("us", tz="UTC")),
-                "record": pyarrow.array(records, pyarrow.string()),
+                "occurred_at": pa.array([WHEN for _ in lines], pa.timestamp("us", tz="UTC")),
+                "record": pa.array(records, pa.string()),
             }
         )
         connection.register("records", table)
-        found = connection.execute(load_dialect(name, [DIALECTS]).sql).to_arrow_table()
+        found = connection.sql(load_dialect(name, [DIALECTS]).sql).to_arrow_table()
         connection.unregister("records")
         return sorted(found.to_pylist(), key=lambda row: row["line"])
 

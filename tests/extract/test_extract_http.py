@@ -3,8 +3,8 @@
 import gzip
 import socket
 import threading
-from email.utils import format_datetime
 from datetime import UTC, datetime
+from email.utils import format_datetime
 
 import pytest
 
@@ -141,7 +141,9 @@ def test_a_token_that_cannot_be_one_is_refused_without_printing_it(token):
     assert token not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["api.example", "ftp://api.example", "https://", "https://user:pass@api.example", "https://a/?x=1"])
+@pytest.mark.parametrize(
+    "url", ["api.example", "ftp://api.example", "https://", "https://user:pass@api.example", "https://a/?x=1"]
+)
 def test_an_url_that_is_no_address_is_refused(url):
     with pytest.raises(SourceError, match="no address") as caught:
         client(url)

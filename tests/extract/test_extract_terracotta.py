@@ -18,7 +18,9 @@ DAY = date(2026, 1, 5)
 
 
 def source(url: str, page_size: int = 2) -> TerracottaSource:
-    table = settings.Source(name="terracotta", kind="terracotta", dialect="terracotta", url=url, token_env="T", page_size=page_size)
+    table = settings.Source(
+        name="terracotta", kind="terracotta", dialect="terracotta", url=url, token_env="T", page_size=page_size
+    )
     client = Client(base=url, token="t", token_env="T", timeout=5, retries=0, sleep=lambda _: None)
     return TerracottaSource(table, client)
 
@@ -56,9 +58,9 @@ def test_every_page_of_every_day_comes_in_order_of_the_days(service):
 
 
 def test_each_answer_is_a_reading_with_its_request_and_digest(service):
-    bodies = []
+    bodies, page = [], paging({"2026-01-05": 3})
 
-    def answer(target, page=paging({"2026-01-05": 3})):
+    def answer(target):
         found = page(target)
         bodies.append(found[2])
         return found
@@ -192,11 +194,10 @@ def test_a_failing_day_ends_the_reading_at_its_place(service):
         return good(target)
 
     service.answer = answer
-    found = []
+    pieces = []
     with pytest.raises(SourceError, match="from=2026-01-07"):
-        for piece in source(service.url).read([DAY + timedelta(days=number) for number in range(4)]):
-            found += ids([piece])
-    assert found == [f"2026-01-0{day}-{number}" for day in (5, 6) for number in range(3)]
+        pieces.extend(source(service.url).read([DAY + timedelta(days=number) for number in range(4)]))
+    assert ids(pieces) == [f"2026-01-0{day}-{number}" for day in (5, 6) for number in range(3)]
 
 
 def test_days_are_fetched_at_the_same_time(service):

@@ -91,9 +91,10 @@ def test_ndjson_with_a_malformed_first_line_is_still_ndjson(read, put, bad):
     assert given.refusals == []
 
 
-def test_one_bad_and_one_good_line_are_two_lines(read, put):
-    put("x.ndjson", b'{"id":"x","occurr\n' + A + b"\n")
-    assert read().records == [b'{"id":"x","occurr', A]
+@pytest.mark.parametrize("bad", [b'{"id":"x","occurr', b"[2026-01-05] log opened"])
+def test_one_bad_and_one_good_line_are_two_lines(read, put, bad):
+    put("x.ndjson", bad + b"\n" + A + b"\n")
+    assert read().records == [bad, A]
 
 
 def test_nul_bytes_stay_in_their_line(read, put):

@@ -95,7 +95,9 @@ class Publisher:
     def drops(self) -> Path:
         return self.root / "drops"
 
-    def __call__(self, rows, *formats: str, kind="b", seq=7, day=DAY, first=0, limits=None, folders=(TEMPLATES,), **settings) -> DropManifest:
+    def __call__(
+        self, rows, *formats: str, kind="b", seq=7, day=DAY, first=0, limits=None, folders=(TEMPLATES,), **settings
+    ) -> DropManifest:
         connection = relation(rows) if isinstance(rows, list) else rows
         (count,) = connection.execute("SELECT count(*) FROM events").fetchone()
         return publish_day(
@@ -113,7 +115,9 @@ class Publisher:
 
     def files(self) -> dict[str, bytes]:
         """Everything below `drops`, by relative name."""
-        return {path.relative_to(self.drops).as_posix(): path.read_bytes() for path in sorted(self.drops.rglob("*")) if path.is_file()}
+        return {
+            path.relative_to(self.drops).as_posix(): path.read_bytes() for path in sorted(self.drops.rglob("*")) if path.is_file()
+        }
 
     def lines(self, made: DropManifest, form: str) -> list[bytes]:
         """The lines of a format's files without the batch records."""
@@ -144,7 +148,7 @@ def parse(line: bytes):
 
     text = line.decode("utf-8", errors="strict")
     value = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
-    for character in text[:-1] if text.endswith("\n") else text:
+    for character in text.removesuffix("\n"):
         code = ord(character)
         assert code >= 0x20, f"bare control {code:x}"
         assert not 0x7F <= code <= 0x9F, f"bare control {code:x}"

@@ -32,7 +32,10 @@ def test_every_document_is_valid_ecs(drops, publish, ecs):
         for category in (*CATEGORIES, "surprise", None)
         for outcome in OUTCOMES
     ]
-    events = [row | drops.event(n, action=row["action"], category=row["category"], outcome=row["outcome"]) for n, row in enumerate(events)]
+    events = [
+        row | drops.event(n, action=row["action"], category=row["category"], outcome=row["outcome"])
+        for n, row in enumerate(events)
+    ]
     made = publish(events, "ecs")
     documents = [json.loads(line) for line in publish.lines(made, "ecs")]
     assert len(documents) == len(events)
@@ -85,7 +88,9 @@ def test_a_failure_with_an_unknown_action_created_nothing(drops, publish):
 
 def test_who_got_the_seat_is_the_target_user(drops, publish):
     seat = [{"type": "seat", "id": "s1", "name": "Seat 1"}, {"type": "user", "id": "usr_9", "name": "grace@example.com"}]
-    made = publish([drops.event(0, action="seat.added", targets=seat), drops.event(1, action="guardrail.updated", targets=seat)], "ecs")
+    made = publish(
+        [drops.event(0, action="seat.added", targets=seat), drops.event(1, action="guardrail.updated", targets=seat)], "ecs"
+    )
     added, updated = map(json.loads, publish.lines(made, "ecs"))
     assert added["user"]["target"] == {"id": "usr_9", "name": "grace@example.com"}
     assert added["related"]["user"] == ["Ada Lovelace", "ada@example.com", "usr_7", "grace@example.com", "usr_9"]

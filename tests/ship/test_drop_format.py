@@ -72,9 +72,18 @@ def test_a_budget_that_cannot_be_kept(drops, wanted):
         ("{{ ''.__class__.__mro__ }}", "cannot be rendered"),
         ("SELECT nothing FROM events", "the SELECT fails"),
         ("SELECT 'x' AS line", "the SELECT fails"),
-        ("SELECT NULL::VARCHAR AS line, uid, occurred_at, leaf_index, false AS truncated, false AS unmapped FROM events", "is NULL"),
-        ("SELECT repeat('x', 500) AS line, uid, occurred_at, leaf_index, false AS truncated, false AS unmapped FROM events", "line of 500"),
-        ("SELECT '{}' AS line, uid, occurred_at, leaf_index, false AS truncated, false AS unmapped FROM events, range(2)", "2 lines for 1"),
+        (
+            "SELECT NULL::VARCHAR AS line, uid, occurred_at, leaf_index, false AS truncated, false AS unmapped FROM events",
+            "is NULL",
+        ),
+        (
+            "SELECT repeat('x', 500) AS line, uid, occurred_at, leaf_index, false AS truncated, false AS unmapped FROM events",
+            "line of 500",
+        ),
+        (
+            "SELECT '{}' AS line, uid, occurred_at, leaf_index, false AS truncated, false AS unmapped FROM events, range(2)",
+            "2 lines for 1",
+        ),
         ("{% macro batch_record(batch) %}{{ 'x' * 3000 }}{% endmacro %}" + OWN, "a batch record of 3000 bytes"),
     ],
 )

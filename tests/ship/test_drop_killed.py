@@ -32,5 +32,7 @@ def test_killed_at_every_step_then_repeated(drops, tmp_path):
         assert home.files() == whole
         assert [path for path in (home.root / "state" / "staging").rglob("*") if not path.is_dir()] == []
     assert seen >= {0, 1, 2, 3, 4, 5}, "deaths hit every stage of publishing"
-    uids = [json.loads(line).get("uid") for name, raw in whole.items() if name.endswith(".ndjson") for line in raw.splitlines()[1:]]
+    uids = [
+        json.loads(line).get("uid") for name, raw in whole.items() if name.endswith(".ndjson") for line in raw.splitlines()[1:]
+    ]
     assert sorted(uids) == sorted(row["uid"] for row in events)

@@ -41,7 +41,9 @@ def test_the_shipped_limits(drops, publish):
     )
     connection.execute("DROP TABLE events; ALTER TABLE many RENAME TO events; ALTER TABLE events DROP COLUMN i")
     made = publish(connection, "generic")
-    assert [file.rows for file in made.formats[0].files] == [100_000, 1] if made.formats[0].files[0].body_bytes < PART_BYTES else [1]
+    assert (
+        [file.rows for file in made.formats[0].files] == [100_000, 1] if made.formats[0].files[0].body_bytes < PART_BYTES else [1]
+    )
     assert all(file.body_bytes <= PART_BYTES for file in made.formats[0].files)
 
 
@@ -81,7 +83,9 @@ def test_compressed_bytes_do_not_depend_on_how_lines_arrive(name):
 
     def packed(step: int) -> bytes:
         stream = CODECS[name].stream()
-        pieces = [bytes(piece) for start in range(0, len(data), step) for piece in stream.write(memoryview(data)[start : start + step])]
+        pieces = [
+            bytes(piece) for start in range(0, len(data), step) for piece in stream.write(memoryview(data)[start : start + step])
+        ]
         return b"".join(pieces) + b"".join(bytes(piece) for piece in stream.finish())
 
     assert packed(len(data)) == packed(1_000_003) == packed(70_001)

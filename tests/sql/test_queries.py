@@ -8,7 +8,7 @@ it, half a minute apart; ``{i}`` in a text is its number. In a row that is expec
 
 import re
 import tomllib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -89,6 +89,30 @@ def test_does_not_depend_on_the_zone_of_the_session(relate, name):
     here, there = relate(events), relate(events)
     there.execute("SET TimeZone = 'Pacific/Auckland'")
     assert run(there, QUERIES[name], hit.get("params", {})) == run(here, QUERIES[name], hit.get("params", {}))
+
+
+PERIODS = [name for name, query in QUERIES.items() if {"since", "until"} <= {p.name for p in query.parameters}]
+
+
+def hit_of(name):
+    case = next(case for case in cases(name) if case.get("rows") and case.get("events"))
+    return list(expand(case["events"])), case["params"]
+
+
+@pytest.mark.parametrize("name", PERIODS)
+def test_the_end_of_the_period_is_exclusive(relate, name):
+    events, params = hit_of(name)
+    until = datetime.fromisoformat(params["until"]).replace(tzinfo=UTC)
+    later = [{**event, "event_id": f"later-{n}", "occurred_at": until} for n, event in enumerate(events)]
+    assert run(relate(events + later), QUERIES[name], params) == run(relate(events), QUERIES[name], params)
+
+
+@pytest.mark.parametrize("name", [name for name in PERIODS if not QUERIES[name].is_rule])
+def test_the_start_of_the_period_is_inclusive(relate, name):
+    events, params = hit_of(name)
+    since = datetime.fromisoformat(params["since"]).replace(tzinfo=UTC)
+    at_start = relate([{**event, "occurred_at": since, "extracted_at": since} for event in events])
+    assert run(at_start, QUERIES[name], params) != run(relate([]), QUERIES[name], params)
 
 
 def test_every_case_file_belongs_to_a_query():

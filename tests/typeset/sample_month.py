@@ -18,6 +18,7 @@ from audit_pipelines.typeset import facts as f
 from audit_pipelines.typeset import spec as spec_module
 from audit_pipelines.typeset.issue import write_report
 from audit_pipelines.typeset.model import compute
+from audit_pipelines.typeset.shelf import Shelf
 
 MONTH = date(2026, 5, 1)
 LAST = date(2026, 4, 1)
@@ -85,7 +86,9 @@ def events(count=600_000):
 
 
 def queries():
-    return [f.QueryText(query.name, query.question, query.text, query.sha256, query.controls) for query in sql.catalogue().values()]
+    return [
+        f.QueryText(query.name, query.question, query.text, query.sha256, query.controls) for query in sql.catalogue().values()
+    ]
 
 
 def asker(connection, month):
@@ -115,13 +118,27 @@ def month_facts(connection, month, *, findings=()):
     return f.MonthFacts(
         month=month,
         population=tuple(
-            f.PopulationDay(day, source, counts.get((day, source), 0), late=3 if day.day == 12 and source == "files" else 0, batches=(day.day + 30, *((day.day + 34,) if day.day == 12 else ())))
+            f.PopulationDay(
+                day,
+                source,
+                counts.get((day, source), 0),
+                late=3 if day.day == 12 and source == "files" else 0,
+                batches=(day.day + 30, *((day.day + 34,) if day.day == 12 else ())),
+            )
             for day in days
             for source in ("files", "terracotta")
         ),
         findings=tuple(findings),
         rules=tuple(
-            f.RuleRun(rule, query.question, query.severity, query.name, len(days), len(days), sum(item.rule == rule for item in findings))
+            f.RuleRun(
+                rule,
+                query.question,
+                query.severity,
+                query.name,
+                len(days),
+                len(days),
+                sum(item.rule == rule for item in findings),
+            )
             for rule, query in RULES.items()
         ),
         rejects=(f.RejectCount("files", "no time in the record", 3),) if connection is not None else (),
@@ -135,7 +152,21 @@ def some_findings(count=34):
         day = MONTH + timedelta(days=(n * 11) % 31)
         start = at(day, n % 24) + timedelta(minutes=n)
         summary = f"{4 + n % 9} failed sign-ins from 203.0.113.{n} to person{n}@northwind.example within 10 minutes."
-        made.append(f.Finding(rule, RULES[rule].severity, day, f"usr_{n:04}", start, start + timedelta(minutes=9), 4.0 + n, summary, (f"terracotta/evt_{n:020}",), 4 + n % 9, late=n == 5))
+        made.append(
+            f.Finding(
+                rule,
+                RULES[rule].severity,
+                day,
+                f"usr_{n:04}",
+                start,
+                start + timedelta(minutes=9),
+                4.0 + n,
+                summary,
+                (f"terracotta/evt_{n:020}",),
+                4 + n % 9,
+                late=n == 5,
+            )
+        )
     return made
 
 
@@ -179,10 +210,20 @@ def facts(connection, *, revision=1, findings=None):
 def sample(connection, *, revision=1):
     """The sample month, computed."""
     spec = spec_module.load("monthly", [shipped("reports")])
-    return compute(spec, facts(connection, revision=revision), asker(connection, MONTH), asker(connection, LAST), queries())
+    digest = Shelf([shipped("templates")]).digest()
+    return compute(
+        spec,
+        facts(connection, revision=revision),
+        asker(connection, MONTH),
+        asker(connection, LAST),
+        queries(),
+        templates_sha256=digest,
+    )
 
 
 if __name__ == "__main__":
     out = Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
-    write_report(sample(events(), revision=int(sys.argv[2]) if len(sys.argv) > 2 else 1), folder=out, templates=[shipped("templates")])
+    write_report(
+        sample(events(), revision=int(sys.argv[2]) if len(sys.argv) > 2 else 1), folder=out, templates=[shipped("templates")]
+    )

@@ -14,6 +14,7 @@ WITH parts AS (
     '$.actor.type', '$.actor.id', '$.actor.name', '$.actor.email',
     '$.context.ip', '$.context.user_agent', '$.context.session_id', '$.context.api_key_id', '$.context.request_id',
     '$.targets[0].type', '$.targets[0].id', '$.targets[0].name',
+    '$.targets[1].type', '$.targets[1].id', '$.targets[1].name',
     '$.targets', '$.before', '$.after']) AS v
   FROM records
 ),
@@ -35,25 +36,31 @@ texts AS (
       OR v[14] >= '[' AND v[14] < '\' OR v[14] >= '{' AND v[14] < '|'
       OR v[15] >= '[' AND v[15] < '\' OR v[15] >= '{' AND v[15] < '|'
       OR v[16] >= '[' AND v[16] < '\' OR v[16] >= '{' AND v[16] < '|'
+      OR v[17] >= '[' AND v[17] < '\' OR v[17] >= '{' AND v[17] < '|'
+      OR v[18] >= '[' AND v[18] < '\' OR v[18] >= '{' AND v[18] < '|'
+      OR v[19] >= '[' AND v[19] < '\' OR v[19] >= '{' AND v[19] < '|'
     THEN list_concat(
       list_transform(
         json_extract(record, [
           '$.org_id', '$.type', '$.outcome', '$.category',
           '$.actor.type', '$.actor.id', '$.actor.name', '$.actor.email',
           '$.context.ip', '$.context.user_agent', '$.context.session_id', '$.context.api_key_id', '$.context.request_id',
-          '$.targets[0].type', '$.targets[0].id', '$.targets[0].name']),
+          '$.targets[0].type', '$.targets[0].id', '$.targets[0].name',
+          '$.targets[1].type', '$.targets[1].id', '$.targets[1].name']),
         lambda x: CASE WHEN x ^@ '{' OR x ^@ '[' THEN NULL ELSE x ->> '$' END),
-      v[17:])
+      v[20:])
     ELSE v
   END AS v)
   FROM parts
 ),
+-- How many braces targets opens: as many as it has objects, where those are flat and no text has one.
 -- before and after as JSON, where they are objects (a text that looks like one becomes a JSON string,
 -- which has no keys)
 sides AS (
   SELECT *,
-    CASE WHEN v[18] ^@ '{' THEN json_extract(record, '$.before') END AS before,
-    CASE WHEN v[19] ^@ '{' THEN json_extract(record, '$.after') END AS after
+    strlen(v[20]) - strlen(replace(v[20], '{', '')) AS braces,
+    CASE WHEN v[21] ^@ '{' THEN json_extract(record, '$.before') END AS before,
+    CASE WHEN v[22] ^@ '{' THEN json_extract(record, '$.after') END AS after
   FROM texts
 )
 SELECT
@@ -82,10 +89,12 @@ SELECT
   v[7] AS actor_name,
   v[8] AS actor_email,
   CASE
-    WHEN v[17] IS NULL THEN CAST([] AS STRUCT("type" VARCHAR, id VARCHAR, "name" VARCHAR)[])
-    -- one object and no second brace: its members are already at hand
-    WHEN v[17] ^@ '[{' AND NOT contains(v[17][3:], '{') AND coalesce(v[15], v[14], v[16]) IS NOT NULL
+    WHEN v[20] IS NULL THEN CAST([] AS STRUCT("type" VARCHAR, id VARCHAR, "name" VARCHAR)[])
+    -- one or two flat objects: their members are already at hand
+    WHEN braces = 1 AND coalesce(v[15], v[14], v[16]) IS NOT NULL
     THEN [struct_pack("type" := v[14], id := v[15], "name" := v[16])]
+    WHEN braces = 2 AND coalesce(v[15], v[14], v[16]) IS NOT NULL AND coalesce(v[18], v[17], v[19]) IS NOT NULL
+    THEN [struct_pack("type" := v[14], id := v[15], "name" := v[16]), struct_pack("type" := v[17], id := v[18], "name" := v[19])]
     -- from_json gives NULL for what is no list
     ELSE list_transform(
       list_filter(coalesce(from_json(json_extract(record, '$.targets'), '["JSON"]'), []), lambda t: t ^@ '{'),

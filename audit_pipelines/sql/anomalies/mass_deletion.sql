@@ -16,7 +16,7 @@ WITH removals AS MATERIALIZED (
         occurred_at,
         source,
         coalesce(actor_id, actor_email, actor_name) AS actor,
-        target_type || ':' || target_id AS target
+        coalesce(target_type, '') || ':' || target_id AS target -- NULL where the source names none
     FROM events
     WHERE
         occurred_at >= $since - INTERVAL 1 DAY

@@ -1,0 +1,126 @@
+"""Nights through the same Dagster job that the command line and the scheduler run."""
+
+import json
+from datetime import date, timedelta
+
+import pytest
+
+from audit_pipelines import batch
+from audit_pipelines.defs import monthly
+from audit_pipelines.defs.runs import book_of
+from audit_pipelines.defs.standing import standing
+from audit_pipelines.errors import RunError
+
+from tests.defs.conftest import Yard, day_of_records, record, tree
+
+JANUARY = [date(2026, 1, 1) + timedelta(days=n) for n in range(31)]
+
+
+def fill_january(yard: Yard) -> None:
+    for number, day in enumerate(JANUARY):
+        yard.put(f"{day}.ndjson", day_of_records(day, 20, first=1000 * number))
+
+
+def test_a_night_makes_evidence_parquet_findings_and_drops(yard: Yard):
+    yard.put("a.ndjson", day_of_records(date(2026, 1, 5), 30))
+    station = yard.night(date(2026, 1, 6))
+    made = station.outcome.batch
+    assert (made.seq, made.first, made.size) == (1, 0, 30)
+    (file,) = made.evidence
+    assert (yard.home.root / file.path).is_file()
+    assert (yard.home.root / file.events).is_file()
+    assert yard.home.findings(date(2026, 1, 5), 1).is_file()
+    (drop,) = yard.home.drops.glob("generic/test.generic.20260105.b000001.p00.*.ndjson")
+    assert len(drop.read_bytes().splitlines()) == 31
+
+
+def test_a_finished_night_run_again_changes_no_file_outside_state(yard: Yard):
+    fill_january(yard)
+    yard.night(date(2026, 2, 1))
+    before = tree(yard.home)
+    station = yard.night(date(2026, 2, 1))
+    assert station.outcome.batch is None
+    assert tree(yard.home) == before
+    (yard.home.state / "cursors" / "terracotta.json").unlink()  # all files are read anew: all are duplicates
+    station = yard.night(date(2026, 2, 1))
+    assert station.outcome.sources[0].duplicates == 20 * 31
+    assert tree(yard.home) == before
+
+
+def test_an_event_three_weeks_late_gives_one_delta_drop_and_one_new_revision(yard: Yard):
+    fill_january(yard)
+    yard.put("feb.ndjson", day_of_records(date(2026, 2, 1), 5, first=90_000))
+    yard.night(date(2026, 2, 4))
+    yard.report(date(2026, 1, 1), date(2026, 2, 4))
+    before = tree(yard.home)
+
+    yard.put("late.ndjson", [record(77_777, "2026-01-14T10:00:00Z", "guardrail.updated", before={"mode": "block"}, after={"mode": "off"})])
+    yard.night(date(2026, 2, 4))
+    outdated = monthly.outdated(yard.home, batch.history(yard.home), date(2026, 2, 4))
+    assert outdated == [date(2026, 1, 1)]
+    yard.report(outdated[0], date(2026, 2, 4))
+
+    new = sorted(set(tree(yard.home)) - set(before))
+    assert all(tree(yard.home)[name] == digest for name, digest in before.items()), "nothing that was there has changed"
+    drops = [name for name in new if name.startswith("drops/") and name.endswith(".ndjson")]
+    assert len(drops) == 2, "one delta a format"
+    assert all(".20260114.d000002." in name for name in drops)
+    assert {name.split("/")[2] for name in new if name.startswith("reports/")} == {"r2"}
+    model = json.loads((yard.home.reports / "2026-01" / "r2" / "report.json").read_bytes())
+    assert "evt_077777" in json.dumps(model["change"]), "the change page names the event"
+    assert monthly.outdated(yard.home, batch.history(yard.home), date(2026, 2, 4)) == []
+
+
+def test_a_report_of_unchanged_inputs_is_no_new_revision(yard: Yard):
+    fill_january(yard)
+    yard.night(date(2026, 2, 4))
+    first = yard.report(date(2026, 1, 1), date(2026, 2, 4)).issued
+    again = yard.report(date(2026, 1, 1), date(2026, 2, 9)).issued
+    assert (first.revision, first.new) == (1, True)
+    assert (again.revision, again.new) == (1, False)
+
+
+def test_a_failed_source_leaves_a_partial_night_that_says_so(yard: Yard):
+    yard.put("a.ndjson", day_of_records(date(2026, 1, 5), 3))
+    settings = yard.home.settings_file
+    settings.write_text(settings.read_text() + '\n[[sources]]\nname = "gone"\nkind = "files"\ndialect = "github"\npath = "nowhere"\n')
+    with pytest.raises(RunError, match="source gone"):
+        yard.night(date(2026, 1, 6))
+    assert batch.history(yard.home)[0].size == 3, "the other source's events are kept"
+    assert list(yard.home.drops.glob("ecs/*.ndjson")), "and shipped"
+    last = book_of(yard.home)[-1]
+    assert last.status == "partial"
+    assert "gone" in last.errors[0]
+
+
+def test_rejects_and_gaps_are_shown(yard: Yard):
+    yard.put("a.ndjson", [*day_of_records(date(2026, 1, 5), 3), b'{"id": "x", "occurred_at": "yesterday"}', b"{"])
+    station = yard.night(date(2026, 1, 6))
+    assert station.outcome.sources[0].rejects == 2
+    found = standing(yard.home, station.now())
+    assert (found.rejects, found.size, found.problems) == (2, 3, [])
+    stale = standing(yard.home, station.now() + timedelta(hours=30))
+    assert any("hours old" in problem for problem in stale.problems)
+    later = standing(yard.home, station.now() + timedelta(days=3))
+    assert any("days missing" in problem for problem in later.problems)
+
+
+def test_a_damaged_file_holds_back_only_its_days_drop(yard: Yard, monkeypatch: pytest.MonkeyPatch):
+    """A fault between commit and drop: the Parquet of one day is cut before the checks look at it."""
+    from audit_pipelines.defs import judge
+
+    real = judge.judge
+
+    def judge_then_damage(station):
+        counts = real(station)
+        file = station.outcome.batch.files(date(2026, 1, 5))[0]
+        path = yard.home.root / file.events
+        path.write_bytes(path.read_bytes()[:-20])
+        return counts
+
+    monkeypatch.setattr(judge, "judge", judge_then_damage)
+    yard.put("a.ndjson", day_of_records(date(2026, 1, 4), 4) + day_of_records(date(2026, 1, 5), 4, first=50))
+    with pytest.raises(RunError, match="2026-01-05"):
+        yard.night(date(2026, 1, 6))
+    assert list(yard.home.drops.glob("ecs/*.20260104.*.ndjson"))
+    assert not list(yard.home.drops.glob("ecs/*.20260105.*.ndjson"))
