@@ -184,9 +184,7 @@ def evidence_files(
         file
         for batch in batches
         for file in batch.evidence
-        if (since is None or file.day >= since)
-        and (until is None or file.day < until)
-        and (below is None or file.end <= below)
+        if (since is None or file.day >= since) and (until is None or file.day < until) and (below is None or file.end <= below)
     )
 
 

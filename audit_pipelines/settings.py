@@ -168,7 +168,7 @@ def _read(path: Path) -> str:
 
 
 def _plain(message: str) -> str:
-    """msgspec's ``... - at `$.sources[0].kind``` as ``sources[0].kind: ...``."""
+    """Msgspec's ``... - at `$.sources[0].kind``` as ``sources[0].kind: ...``."""
     what, _, place = message.partition(" - at `$")
     key = place.strip("`.").removesuffix("`")
     what = what.replace("Object contains unknown field", "unknown key").replace("Object missing required field", "missing key")
@@ -179,7 +179,9 @@ def _check(settings: Settings, file: str) -> None:
     """What types alone cannot say."""
     organisation = settings.organisation
     if not _SLUG.fullmatch(organisation.id):
-        raise SettingsError(f"{organisation.id!r} cannot be part of a file name", where=f"{file}: organisation.id", todo=_SLUG_RULE)
+        raise SettingsError(
+            f"{organisation.id!r} cannot be part of a file name", where=f"{file}: organisation.id", todo=_SLUG_RULE
+        )
     _check_sources(settings.sources, file)
     _check_schedule(settings, file)
     if settings.retention.months < 1:

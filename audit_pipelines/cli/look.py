@@ -68,6 +68,9 @@ def show(found: "Standing") -> None:
         console.print("[green]all green[/green]")
 
 
+_COUNTED = ("duplicates", "conflicts", "late", "out_of_range")
+
+
 def _lines(found: "Standing") -> list[tuple[bool | None, str, str]]:
     """(good, bad or neither; name; text) of each line."""
     from audit_pipelines.defs.standing import FRESH
@@ -86,8 +89,16 @@ def _lines(found: "Standing") -> list[tuple[bool | None, str, str]]:
         lines.append((gaps == 0 and source.error is None, f"source {source.name}", text))
     kept = f"{found.rejects:,} kept" + (f", {found.replayed:,} replayed" if found.replayed else "")
     lines += [
-        (not found.strays, "log", f"{found.size:,} events in {found.batches} batches, {found.days} days, {found.empty_days} without events"),
-        (None, "counted", f"{found.duplicates:,} duplicates, {found.conflicts:,} conflicts, {found.late:,} late, {found.out_of_range:,} out of range"),
+        (
+            not found.strays,
+            "log",
+            f"{found.size:,} events in {found.batches} batches, {found.days} days, {found.empty_days} without events",
+        ),
+        (
+            None,
+            "counted",
+            ", ".join(f"{getattr(found, way):,} {way.replace('_', ' ')}" for way in _COUNTED),
+        ),
         (None, "rejects", kept + (": audit-pipelines rejects" if found.rejects > found.replayed else "")),
         (found.undropped == 0, "drops", f"{found.undropped} days missing" if found.undropped else "complete"),
         (found.unjudged == 0, "rules", f"{found.unjudged} days not judged" if found.unjudged else "ran on every day"),

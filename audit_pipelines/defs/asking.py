@@ -35,7 +35,12 @@ def ask(
     since, until = first or min(days), (last or max(days)) + _DAY
     if (first or last) and not names & {"since", "until"}:
         raise QueryError("takes no period", where=query.name, todo="leave --from and --to out")
-    given = {**rule_settings(settings), "limit_date": limit_date(today, settings.retention.months), "since": since, "until": until}
+    given = {
+        **rule_settings(settings),
+        "limit_date": limit_date(today, settings.retention.months),
+        "since": since,
+        "until": until,
+    }
     chosen = {key: value for key, value in given.items() if key in names}
     bounded = {"since", "until"} <= names
     back = timedelta(days=query.lookback)

@@ -32,9 +32,7 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
     start = settings.organisation.start
     days, months = partitions.daily(start), partitions.monthly(start)
     whole_range = dg.BackfillPolicy.single_run()
-    fresh = dg.FreshnessPolicy.cron(
-        deadline_cron=settings.schedule.nightly, lower_bound_delta=timedelta(hours=2)
-    )
+    fresh = dg.FreshnessPolicy.cron(deadline_cron=settings.schedule.nightly, lower_bound_delta=timedelta(hours=2))
 
     @dg.asset(
         partitions_def=days,
@@ -107,13 +105,10 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
 
 def _runs_too(context: dg.AssetExecutionContext, name: str) -> bool:
     """Whether the asset ``name`` is part of the same run."""
-    selection = context.run.asset_selection
-    return selection is None or dg.AssetKey(name) in selection
+    return any(node.name == name for node in context.job_def.nodes)
 
 
-def _note(
-    context: dg.AssetExecutionContext, asset: str, settings: Settings, counts: Mapping[date, Mapping[str, int]]
-) -> None:
+def _note(context: dg.AssetExecutionContext, asset: str, settings: Settings, counts: Mapping[date, Mapping[str, int]]) -> None:
     """Metadata for each touched day: as the run's own partition, or as a materialisation beside it."""
     own = set(context.partition_keys)
     last = context.resources.station.now().date() + timedelta(days=1)
@@ -143,5 +138,3 @@ def _event_counts(home: Home, batch: Batch) -> dict[date, Counter[str]]:
         counts[day][f"category_{category}"] += count
         counts[day][f"outcome_{outcome}"] += count
     return counts
-
-

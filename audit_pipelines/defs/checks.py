@@ -49,5 +49,3 @@ def _result(problems: list[Problem]) -> dg.AssetCheckResult:
         metadata["days"] = ", ".join(sorted({str(problem.day or "whole batch") for problem in problems}))
         metadata["first"] = problems[0].text
     return dg.AssetCheckResult(passed=not problems, metadata=metadata)
-
-

@@ -19,10 +19,10 @@ from audit_pipelines.home import Home
 from audit_pipelines.lake.inspect import Problem
 from audit_pipelines.lake.read import connect, relate
 from audit_pipelines.settings import Drop, Settings
-from audit_pipelines.shipped import shipped
 from audit_pipelines.ship.format import Format, load_format
 from audit_pipelines.ship.manifest import DropManifest
 from audit_pipelines.ship.publish import publish_day, published
+from audit_pipelines.shipped import shipped
 
 log = logging.getLogger(__name__)
 Kind = Literal["b", "d"]

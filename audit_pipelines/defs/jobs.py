@@ -102,7 +102,7 @@ def _late_sensor(job: object) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="A batch touched a month that is already issued: report it again.",
     )
-    def late_events(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    def late_events() -> Iterator[dg.RunRequest | dg.SkipReason]:
         try:
             home = home_from_environment()
             batches = batch.history(home)

@@ -75,9 +75,7 @@ def _judge_batch(station: Station, batches: Sequence[Batch], batch: Batch, days:
     return counts
 
 
-def evaluate(
-    home: Home, batches: Iterable[Batch], since: date, until: date, *, below: int, settings: Settings
-) -> list[Finding]:
+def evaluate(home: Home, batches: Iterable[Batch], since: date, until: date, *, below: int, settings: Settings) -> list[Finding]:
     """Every hit of every rule on the days since <= day < until, from leaves below ``below``."""
     known = rules()
     connection = connect(memory="1500MB", spill=home.staging / "spill")

@@ -14,14 +14,12 @@ from audit_pipelines.errors import SettingsError
 from audit_pipelines.home import Home
 from audit_pipelines.lake import rederive, replay
 from audit_pipelines.lake import run as lake_run
-from audit_pipelines.lake.rejects import Reject
 from audit_pipelines.lake.rederive import Rederived
+from audit_pipelines.lake.rejects import Reject
 from audit_pipelines.lake.run import Circumstances, Feed, Outcome
 
 
-def rederive_days(
-    home: Home, first: date | None, last: date | None, source: str | None, *, progress: Progress
-) -> Rederived:
+def rederive_days(home: Home, first: date | None, last: date | None, source: str | None, *, progress: Progress) -> Rederived:
     """Make the Parquet of the chosen days and source again.
 
     Raises:

@@ -24,6 +24,7 @@ from audit_pipelines.home import Home
 from audit_pipelines.lake.coverage import covered, missing
 from audit_pipelines.settings import Settings
 from audit_pipelines.shipped import shipped
+from audit_pipelines.typeset.shelf import Shelf
 
 log = logging.getLogger(__name__)
 __all__ = ["Issued", "Month", "history", "outdated", "report", "revisions", "unready"]
@@ -61,12 +62,16 @@ def report(station: Station, month: date) -> Issued:
         raise ReportError("no night has asked for this month", where=f"{span.first:%Y-%m}", todo=todo)
     why = unready(batches, settings, span, station.now().date())
     found = [] if why else revisions(home, span.first)
-    computed = compute(station, batches, span, size=size, revision=len(found) + 1, previous=found[-1] if found else None)
+    templates = (home.root / "templates", shipped("templates"))
+    previous = found[-1] if found else None
+    computed = compute(
+        station, batches, span, size=size, revision=len(found) + 1, previous=previous, templates_sha256=Shelf(templates).digest()
+    )
     if found and _inputs(found[-1]) == json.loads(json.dumps(computed.model["inputs"])):
         return Issued(found[-1], len(found), size, new=False)
     staged = make_folder(home.staging / f"report-{span.first:%Y-%m}")
     station.progress.begin("report", None)
-    write_report(computed, folder=staged, templates=(home.root / "templates", shipped("templates")))
+    write_report(computed, folder=staged, templates=templates)
     station.progress.end("report")
     if why:
         final = home.state / "drafts" / f"{span.first:%Y-%m}"
@@ -109,7 +114,9 @@ def unready(batches: Sequence[Batch], settings: Settings, month: Month, today: d
     for source in settings.sources:
         gaps = missing(covered(batches, source.name), first, month.until - timedelta(days=1))
         if gaps:
-            return f"source {source.name} has not been read in full on {gaps[0][0]}" + (" and other days" if len(gaps) > 1 else "")
+            return f"source {source.name} has not been read in full on {gaps[0][0]}" + (
+                " and other days" if len(gaps) > 1 else ""
+            )
     return ""
 
 
@@ -126,7 +133,11 @@ def outdated(home: Home, batches: Sequence[Batch], today: date) -> list[date]:
     for folder in sorted(home.reports.glob("????-??")) if home.reports.is_dir() else ():
         month = Month(date.fromisoformat(f"{folder.name}-01"))
         issued = revisions(home, month.first)
-        if issued and month.until <= today and json.loads((issued[-1] / "report.json").read_bytes())["log_size"] != log_size(batches, month):
+        if (
+            issued
+            and month.until <= today
+            and json.loads((issued[-1] / "report.json").read_bytes())["log_size"] != log_size(batches, month)
+        ):
             months.append(month.first)
     return months
 

@@ -5,7 +5,7 @@ What does not belong here: Dagster, and what happens to a batch afterwards.
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -75,7 +75,7 @@ def _feed(station: Station, source: Source) -> Feed:
     return Feed(source.name, source.kind, own, opened)
 
 
-def _reporter(station: Station) -> lake_run.Progress:
+def _reporter(station: Station) -> Callable[[str, int, int], None]:
     before: dict[str, int] = {}
 
     def report(source: str, records: int, _bytes: int) -> None:

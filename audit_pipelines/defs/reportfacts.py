@@ -77,7 +77,14 @@ class Month:
 
 
 def compute(
-    station: Station, batches: Sequence[Batch], month: Month, *, size: int, revision: int, previous: Path | None
+    station: Station,
+    batches: Sequence[Batch],
+    month: Month,
+    *,
+    size: int,
+    revision: int,
+    previous: Path | None,
+    templates_sha256: str,
 ) -> model.Computed:
     """The report's model at log size ``size``."""
     home, settings = station.home, station.settings
@@ -107,7 +114,9 @@ def compute(
         given = {**judge.rule_settings(settings), **_retention(settings, month)}
         report_spec = spec.load(REPORT, (home.root / "reports", shipped("reports")))
         ask_last = _asker(connection, month.before, given) if reaches_back else None
-        return model.compute(report_spec, facts, _asker(connection, month, given), ask_last, _texts())
+        return model.compute(
+            report_spec, facts, _asker(connection, month, given), ask_last, _texts(), templates_sha256=templates_sha256
+        )
     finally:
         connection.close()
 
@@ -131,9 +140,7 @@ def _retention(settings: Settings, month: Month) -> dict[str, object]:
 
 
 def _texts() -> list[QueryText]:
-    return [
-        QueryText(query.name, query.question, query.text, query.sha256, query.controls) for query in sql.catalogue().values()
-    ]
+    return [QueryText(query.name, query.question, query.text, query.sha256, query.controls) for query in sql.catalogue().values()]
 
 
 def _month(home: Home, batches: Sequence[Batch], settings: Settings, month: Month) -> MonthFacts:
@@ -155,7 +162,9 @@ def _month(home: Home, batches: Sequence[Batch], settings: Settings, month: Mont
         )
         for hit in hits
     )
-    return MonthFacts(month.first, _population(batches, settings, month), found, _rules(found, base, month), _rejects(home, batches, month))
+    return MonthFacts(
+        month.first, _population(batches, settings, month), found, _rules(found, base, month), _rejects(home, batches, month)
+    )
 
 
 def _first_seen(home: Home, batches: Sequence[Batch], month: Month) -> dict[date, set[tuple[str, str]]]:
@@ -278,8 +287,8 @@ def _previous(connection: duckdb.DuckDBPyConnection, batches: Sequence[Batch], m
 
 def _settings_digest(settings: Settings) -> str:
     """Digest of the settings that a report depends on."""
-    parts = [settings.organisation, settings.anomalies, settings.retention, settings.report]
-    parts += [(source.name, source.kind, source.dialect) for source in settings.sources]  # type: ignore[list-item]
+    parts: list[object] = [settings.organisation, settings.anomalies, settings.retention, settings.report]
+    parts += [(source.name, source.kind, source.dialect) for source in settings.sources]
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
 
 

@@ -59,7 +59,7 @@ def conclude(station: Station) -> None:
     make_folder(book.parent)
     with book.open("ab") as file:
         file.write(msgspec.json.encode(entry) + b"\n")
-    event = "missed" if missed and entry.status == "ok" else entry.status
+    event: str = "missed" if missed and entry.status == "ok" else entry.status
     if event == "ok" and entry.rejects:
         event = "rejects"
     if event != "ok":

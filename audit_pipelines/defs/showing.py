@@ -58,7 +58,14 @@ def play(directory: Path, *, seed: int, today: date, progress: Progress, say: Ca
     made = plan(seed=seed, today=today)
     with DemoServer(made, TOKEN) as server:
         sources = SOURCES.format(url=json.dumps(server.url), token=TOKEN_ENV)
-        home = found(directory, name=NAME, organisation_id="northwind", start=made.first, timezone=made.organisation.timezone, sources=sources)
+        home = found(
+            directory,
+            name=NAME,
+            organisation_id="northwind",
+            start=made.first,
+            timezone=made.organisation.timezone,
+            sources=sources,
+        )
         (home.state / PLAN_FILE).write_text(json.dumps({"seed": seed, "today": today.isoformat(), "url": server.url}))
         _run(home, made, server, progress, say)
     found_ones, missed = _score(home, made)

@@ -101,8 +101,8 @@ def _place(cursor: str) -> tuple[date, int]:
 class DemoServer:
     """Serves a ``Demo`` while the ``with`` block runs.
 
-    ``token`` is what requests must carry; ``port`` 0 takes a free one; ``fail_every`` answers every n-th request with 429 and 503 in
-    turn (0: none); ``keep_days`` is how many days stay in memory (about 3 MB each). ``as_of`` is the
+    ``token`` is what requests must carry; ``port`` 0 takes a free one; ``fail_every`` answers every n-th
+    request with 429 and 503 in turn (0: none); ``keep_days`` is how many days stay in memory (about 3 MB each). ``as_of`` is the
     server's clock: it gives only records that can be read by then. With ``audited`` false the organisation's
     plan has no audit log, and every request is answered with 402.
     """

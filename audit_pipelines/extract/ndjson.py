@@ -20,7 +20,7 @@ KEPT = 1 << 20
 _BLANK = b" \t\r"
 
 
-def is_json(text: bytes, kind: Any = msgspec.Raw) -> bool:  # noqa: ANN401  # any type that msgspec knows
+def is_json(text: bytes, kind: Any = msgspec.Raw) -> bool:
     """Whether ``text`` is one JSON text (of a type)."""
     try:
         msgspec.json.decode(text, type=kind)

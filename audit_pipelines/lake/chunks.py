@@ -1,6 +1,6 @@
-"""Chunks of one run: for each source and day, evidence lines on their way to disk and Arrow rows on their
-way into Parquet, cut at ``CHUNK_LINES``.
+"""Chunks of one run: evidence lines on their way to disk and rows on their way into Parquet.
 
+One chunk a source and day at a time, cut at ``CHUNK_LINES``.
 Memory is bounded whatever the input's order: when the open chunks hold more than ``OPEN_BYTES``, the one
 that has rested longest is closed. What does not belong here: which records are stored (``intake``), final
 names and the manifest (``commit``).

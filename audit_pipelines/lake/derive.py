@@ -54,7 +54,7 @@ def record_batch(first_line: int, ids: Sequence[str], micros: object, records: S
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Give the connection what the wrapper needs: ``canonical_ip``."""
-    connection.create_function("canonical_ip", canonical_ip, ["VARCHAR"], "VARCHAR", type="native", null_handling="default")
+    connection.create_function("canonical_ip", canonical_ip, ["VARCHAR"], "VARCHAR")
 
 
 def canonical_ip(text: str) -> str:
@@ -77,8 +77,7 @@ def write_parquet(
 ) -> None:
     """Map ``batches`` and write them sorted to ``path`` (not yet synced or renamed).
 
-    Args:
-        conflicts: (line, n) of records whose uid ends in ``~n``.
+    ``conflicts`` are (line, n) of records whose uid ends in ``~n``.
 
     Raises:
         LakeError: the dialect's SQL does not give one row a record, or fails.
@@ -139,7 +138,7 @@ COPY (
     ORDER BY occurred_at, event_id, line
 ) TO {_quote(str(path))} (
     FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {ROW_GROUP}, KV_METADATA {{{pairs}}}
-)"""
+)"""  # noqa: S608 - names and texts are quoted, the dialect is the operator's own SQL
 
 
 def _columns(origin: Origin) -> str:

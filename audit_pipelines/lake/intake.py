@@ -190,8 +190,8 @@ def content_id(record: bytes, number: int) -> str:
     return f"sha256:{hashlib.sha256(record).hexdigest()}:{number}"
 
 
-def _day(number: object) -> date:
-    return _EPOCH_DAY + timedelta(days=int(number))  # type: ignore[call-overload]  # a numpy integer
+def _day(number: np.int64) -> date:
+    return _EPOCH_DAY + timedelta(days=int(number))
 
 
 def _twins(hashes: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> set[int]:

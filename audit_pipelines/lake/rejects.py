@@ -6,9 +6,9 @@ read, so that reading the same input again adds nothing. What does not belong he
 reject (``sieve``).
 """
 
-import base64
 import hashlib
 import io
+from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -33,13 +33,13 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
     position: int
     reason: str
-    bytes: str
-    """The bytes as base64."""
+    base64: str
+    """The bytes as base64 (RFC 4648)."""
 
     @property
     def raw(self) -> bytes:
         """The bytes themselves."""
-        return base64.b64decode(self.bytes)
+        return b64decode(self.base64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ class RejectWriter:
             self._known = {reject.identity for reject in read_all(self._home, self._batches)}
         if identity in self._known:
             return False
-        text = base64.b64encode(raw).decode()
-        entry = Reject(identity=identity, source=source, origin=origin, position=position, reason=reason, bytes=text)
+        text = b64encode(raw).decode()
+        entry = Reject(identity=identity, source=source, origin=origin, position=position, reason=reason, base64=text)
         if self._writer is None:
             file = self._path.open("wb")
             self._writer = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).stream_writer(file, closefd=True)
@@ -83,7 +83,7 @@ class RejectWriter:
         """Finish the staged file; None if there is no reject."""
         if self._writer is None:
             return None
-        self._writer.close()
+        self._writer.close()  # type: ignore[no-untyped-call]  # the library's stubs are partial
         content = self._path.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         return RejectFile(path=self._home.relative(final), sha256=digest, bytes=len(content), count=self.count)

@@ -150,18 +150,14 @@ def take(
 
 def _begin(run: _Run, feed: Feed) -> tuple[Intake, Chunks]:
     origin = Origin(feed.name, feed.dialect, run.circumstances.now, "", run.circumstances.code)
-    chunks = Chunks(
-        run.folder, run.numbers, origin, salts=run.circumstances.salts, pool=run.pool, deriver=run.deriver
-    )
+    chunks = Chunks(run.folder, run.numbers, origin, salts=run.circumstances.salts, pool=run.pool, deriver=run.deriver)
     files = [file for file in manifest.evidence_files(run.batches) if file.source == feed.name]
     stored = StoredRecords(run.home, files, chunks)
     index = IdCache(run.home, feed.name).load(run.batches)
     return Intake(feed.name, Sieve(feed.dialect), index, stored, chunks, run.rejects), chunks
 
 
-def _read(
-    feed: Feed, intake: Intake, chunks: Chunks, days: Sequence[date], today: date, progress: Progress
-) -> SourceResult:
+def _read(feed: Feed, intake: Intake, chunks: Chunks, days: Sequence[date], today: date, progress: Progress) -> SourceResult:
     """Read one source to its end or its error; what came before an error is kept."""
     error: str | None = None
     covers: tuple[tuple[date, date], ...] = ()

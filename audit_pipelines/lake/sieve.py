@@ -133,7 +133,7 @@ class Sieve:
         raise Fault(f"time is neither text nor a number but {type(time).__name__}")
 
 
-class Fault(Exception):
+class Fault(Exception):  # noqa: N818 - not an error of the program
     """Why a record is no event. Stays inside the lake: it becomes the reason of a reject."""
 
 

@@ -29,7 +29,12 @@ def record(number: int, when: str, kind: str = "authentication.login", **members
         "org_id": "org_test",
         "type": kind,
         "outcome": "success",
-        "actor": {"type": "user", "id": f"usr_{number % 7}", "name": f"Person {number % 7}", "email": f"p{number % 7}@example.com"},
+        "actor": {
+            "type": "user",
+            "id": f"usr_{number % 7}",
+            "name": f"Person {number % 7}",
+            "email": f"p{number % 7}@example.com",
+        },
         "targets": [],
         "context": {"ip": f"192.0.2.{number % 50}", "user_agent": "tests", "session_id": f"ses_{number % 9}"},
         "before": None,

@@ -54,7 +54,10 @@ def test_an_event_three_weeks_late_gives_one_delta_drop_and_one_new_revision(yar
     yard.report(date(2026, 1, 1), date(2026, 2, 4))
     before = tree(yard.home)
 
-    yard.put("late.ndjson", [record(77_777, "2026-01-14T10:00:00Z", "guardrail.updated", before={"mode": "block"}, after={"mode": "off"})])
+    yard.put(
+        "late.ndjson",
+        [record(77_777, "2026-01-14T10:00:00Z", "guardrail.updated", before={"mode": "block"}, after={"mode": "off"})],
+    )
     yard.night(date(2026, 2, 4))
     outdated = monthly.outdated(yard.home, batch.history(yard.home), date(2026, 2, 4))
     assert outdated == [date(2026, 1, 1)]
@@ -67,7 +70,7 @@ def test_an_event_three_weeks_late_gives_one_delta_drop_and_one_new_revision(yar
     assert all(".20260114.d000002." in name for name in drops)
     assert {name.split("/")[2] for name in new if name.startswith("reports/")} == {"r2"}
     model = json.loads((yard.home.reports / "2026-01" / "r2" / "report.json").read_bytes())
-    assert "evt_077777" in json.dumps(model["change"]), "the change page names the event"
+    assert "guardrail.updated" in json.dumps(model["change"]), "the change page names what came late"
     assert monthly.outdated(yard.home, batch.history(yard.home), date(2026, 2, 4)) == []
 
 
@@ -83,7 +86,9 @@ def test_a_report_of_unchanged_inputs_is_no_new_revision(yard: Yard):
 def test_a_failed_source_leaves_a_partial_night_that_says_so(yard: Yard):
     yard.put("a.ndjson", day_of_records(date(2026, 1, 5), 3))
     settings = yard.home.settings_file
-    settings.write_text(settings.read_text() + '\n[[sources]]\nname = "gone"\nkind = "files"\ndialect = "github"\npath = "nowhere"\n')
+    settings.write_text(
+        settings.read_text() + '\n[[sources]]\nname = "gone"\nkind = "files"\ndialect = "github"\npath = "nowhere"\n'
+    )
     with pytest.raises(RunError, match="source gone"):
         yard.night(date(2026, 1, 6))
     assert batch.history(yard.home)[0].size == 3, "the other source's events are kept"
@@ -106,19 +111,19 @@ def test_rejects_and_gaps_are_shown(yard: Yard):
 
 
 def test_a_damaged_file_holds_back_only_its_days_drop(yard: Yard, monkeypatch: pytest.MonkeyPatch):
-    """A fault between commit and drop: the Parquet of one day is cut before the checks look at it."""
-    from audit_pipelines.defs import judge
+    """A fault between commit and drop: the evidence of one day loses its end before the checks look at it."""
+    from audit_pipelines.defs import night
 
-    real = judge.judge
+    real = night.extract_days
 
-    def judge_then_damage(station):
-        counts = real(station)
-        file = station.outcome.batch.files(date(2026, 1, 5))[0]
-        path = yard.home.root / file.events
+    def extract_then_damage(station, days):
+        outcome = real(station, days)
+        file = outcome.batch.files(date(2026, 1, 5))[0]
+        path = yard.home.root / file.path
         path.write_bytes(path.read_bytes()[:-20])
-        return counts
+        return outcome
 
-    monkeypatch.setattr(judge, "judge", judge_then_damage)
+    monkeypatch.setattr(night, "extract_days", extract_then_damage)
     yard.put("a.ndjson", day_of_records(date(2026, 1, 4), 4) + day_of_records(date(2026, 1, 5), 4, first=50))
     with pytest.raises(RunError, match="2026-01-05"):
         yard.night(date(2026, 1, 6))
