@@ -40,7 +40,7 @@ $(VENV)/.ready: pyproject.toml requirements.lock
 	@touch $@
 
 lock: ## pin all dependencies again, by version and hash
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock
 
 clean: ## remove the environment and caches (never a home)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
