@@ -6,13 +6,18 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audit_pipelines.defs.founding import dagster_home, write_dagster_files
 from audit_pipelines.defs.station import Station
 from audit_pipelines.errors import AuditError, RunError
 from audit_pipelines.home import Home
+from audit_pipelines.lake import lock
 
+if TYPE_CHECKING:
+    import dagster as dg
+
+OPENING_SECONDS = 120
 MakeStation = Callable[[Home, str], Station]
 
 
@@ -25,19 +30,28 @@ def prepare(home: Home) -> None:
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
 
 
+def _open_instance(home: Home) -> "dg.DagsterInstance":
+    """Dagster's instance of the home; one process at a time makes its tables (two at once would collide)."""
+    import dagster as dg
+
+    with lock.hold(dagster_home(home) / "lock", who="opening Dagster's instance", wait=OPENING_SECONDS):
+        instance = dg.DagsterInstance.get().__enter__()
+        for storage in ("run_storage", "event_log_storage", "schedule_storage"):
+            getattr(instance, storage)  # made when first asked for
+    return instance
+
+
 class Jobs(AbstractContextManager["Jobs"]):
     """The home's jobs, ready to run; keeps Dagster's instance and definitions for several runs."""
 
     def __init__(self, home: Home, make: MakeStation) -> None:
         prepare(home)
-        import dagster as dg
-
         from audit_pipelines import definitions
         from audit_pipelines.defs import resources
 
         self._home = home
         self._made: list[Station] = []
-        self._instance = dg.DagsterInstance.get().__enter__()
+        self._instance = _open_instance(home)
 
         def remember(opened: Home, run_id: str) -> Station:
             station = make(opened, run_id)
