@@ -96,7 +96,7 @@ class Dialect:
     objects: tuple[str, ...]
     """Top-level members that must be JSON objects or null, where present."""
     arrays: tuple[str, ...]
-    """Top-level members that must be JSON arrays or null, where present."""
+    """Top-level members that must be JSON arrays of objects or null, where present."""
 
     @property
     def sha256(self) -> str:

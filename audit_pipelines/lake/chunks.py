@@ -27,7 +27,7 @@ from audit_pipelines.lake.evidence import CHUNK_LINES, EvidenceWriter, FrameCach
 OPEN_BYTES: Final = 192 << 20
 OPEN_FILES: Final = 200
 LINE_BITS: Final = 18
-"""A line of a chunk fits: CHUNK_LINES = 2**18."""
+"""Bits for the line in a locator: CHUNK_LINES fits in."""
 Numbers = npt.NDArray[np.int64]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

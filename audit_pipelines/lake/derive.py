@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from audit_pipelines.errors import LakeError
@@ -45,10 +46,11 @@ class Origin:
 def record_batch(first_line: int, ids: Sequence[str], micros: object, records: Sequence[bytes]) -> pa.RecordBatch:
     """Some records as Arrow; the texts were checked to be UTF-8 before and are not copied twice."""
     count = len(ids)
-    raw = pa.array(records, pa.binary())
-    text = pa.StringArray.from_buffers(count, raw.buffers()[1], raw.buffers()[2])
+    offsets = np.zeros(count + 1, np.int32)
+    np.cumsum(np.fromiter(map(len, records), np.int32, count), out=offsets[1:])
+    text = pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(b"".join(records)))
     times = pa.array(micros, pa.int64()).cast(pa.timestamp("us")).cast(pa.timestamp("us", "UTC"))
-    lines = pa.array(range(first_line, first_line + count), pa.int32())
+    lines = pa.array(np.arange(first_line, first_line + count, dtype=np.int32))
     return pa.RecordBatch.from_arrays([lines, pa.array(ids, pa.string()), times, text], schema=RECORDS)
 
 

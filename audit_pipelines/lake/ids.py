@@ -16,6 +16,10 @@ import xxhash
 
 Hashes = npt.NDArray[np.uint64]
 Locators = npt.NDArray[np.int64]
+FILTER_BITS: Final = 25
+"""The first bits of a hash say whether anything is stored under them: 32 MiB spare most searches. When all
+are set (some hundred million ids) every id is searched for, which is right and slower."""
+_FILTER_SHIFT: Final = np.uint64(64 - FILTER_BITS)
 _NONE: Final = np.empty(0, np.intp)
 _NOWHERE: Final = np.empty(0, np.int64)
 MERGE_FACTOR: Final = 3
@@ -33,6 +37,7 @@ class IdIndex:
     def __init__(self) -> None:
         self._runs: list[tuple[Hashes, Locators]] = []
         self._adopted = 0
+        self._seen = np.zeros(1 << FILTER_BITS, np.bool_)
 
     def __len__(self) -> int:
         return sum(len(hashes) for hashes, _ in self._runs)
@@ -41,6 +46,7 @@ class IdIndex:
         """Take up a run; ``hashes`` need not be sorted."""
         if len(hashes) == 0:
             return
+        self._seen[hashes >> _FILTER_SHIFT] = True
         order = np.argsort(hashes, kind="stable")
         self._push(hashes[order], locators[order])
 
@@ -53,7 +59,9 @@ class IdIndex:
     def suspects(self, hashes: Hashes) -> tuple[npt.NDArray[np.intp], Locators]:
         """Positions in ``hashes`` and, for each, a locator stored under the same hash (all pairs)."""
         positions, places = [_NONE], [_NOWHERE]
-        for stored, locators in self._runs:
+        maybe = np.flatnonzero(self._seen[hashes >> _FILTER_SHIFT])
+        hashes = hashes[maybe]
+        for stored, locators in self._runs if len(maybe) else ():
             left = np.searchsorted(stored, hashes, "left")
             hits = np.flatnonzero(stored[np.minimum(left, len(stored) - 1)] == hashes)
             if len(hits) == 0:
@@ -63,11 +71,12 @@ class IdIndex:
             positions.append(np.repeat(hits, count))
             starts = np.repeat(left - np.concatenate([[0], np.cumsum(count)[:-1]]), count)
             places.append(locators[starts + np.arange(len(starts))])
-        return np.concatenate(positions), np.concatenate(places)
+        return maybe[np.concatenate(positions)], np.concatenate(places)
 
     def adopt(self, hashes: Hashes, locators: Locators) -> None:
         """Take up a run that is sorted already (mapped from disk) without copying it."""
         if len(hashes):
+            self._seen[hashes >> _FILTER_SHIFT] = True
             self._runs.insert(self._adopted, (hashes, locators))
             self._adopted += 1
 

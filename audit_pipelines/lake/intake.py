@@ -1,13 +1,14 @@
 """The intake of one source in one run: sieve, de-duplicate, route by day.
 
 Every record that comes in goes out exactly once: as an event, a duplicate, a new reject or a known one.
-What does not belong here: fetching (``extract``), files and names (``chunks``, ``commit``).
+What does not belong here: fetching (``extract``), which records are duplicates (``duplicates``), files and
+names (``chunks``, ``commit``).
 """
 
 import hashlib
-import itertools
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -16,6 +17,7 @@ import numpy as np
 from audit_pipelines.batch import Reading
 from audit_pipelines.errors import LakeError
 from audit_pipelines.lake.chunks import Chunks, Numbers, Rows
+from audit_pipelines.lake.duplicates import Arrivals, Duplicates, content_id
 from audit_pipelines.lake.ids import IdIndex, hash_ids
 from audit_pipelines.lake.known import StoredRecords
 from audit_pipelines.lake.rejects import RejectWriter
@@ -35,7 +37,8 @@ class Intake:
         self, source: str, sieve: Sieve, index: IdIndex, stored: StoredRecords, chunks: Chunks, rejects: RejectWriter
     ) -> None:
         self.source = source
-        self._sieve, self._index, self._stored = sieve, index, stored
+        self._sieve, self._index = sieve, index
+        self._duplicates = Duplicates(sieve, index, stored)
         self._chunks, self._rejects = chunks, rejects
         self._copies: Counter[bytes] = Counter()
         self.counts: Counter[str] = Counter()
@@ -63,26 +66,28 @@ class Intake:
         self.counts["rejects" if new else "known_rejects"] += 1
 
     def _block(self, block: Block) -> None:
-        records = block.records
-        if b"\r" in block.data:
-            records = [record.replace(b"\r", b" ") for record in records]
-        sifted = self._sieve.sift(block.data, records)
+        sifted = self._sieve.sift(block.data, block.records)
         for at, reason in sifted.faults:
             self._reject(block.origin, block.positions[at], reason, block.records[at])
         self.counts["mistyped"] += sifted.mistyped
+        if b"\r" in block.data:  # after the sieve: in valid JSON it is white space, in a text it is a fault
+            sifted = replace(sifted, records=[record.replace(b"\r", b" ") for record in sifted.records])
         if sifted.records:
             self._events(sifted)
 
     def _events(self, sifted: Sifted) -> None:
         ids, copies = self._fill(sifted)
         hashes = hash_ids(ids, len(ids))
-        kept, conflicts = self._decide(sifted.records, ids, copies, hashes)
-        if kept is not None:
+        verdict = self._duplicates.decide(Arrivals(sifted.records, ids, copies, hashes))
+        conflicts: dict[int, int] = {}
+        if verdict is not None:
+            kept = verdict.kept
+            self.counts["duplicates"] += len(ids) - len(kept)
             places = {position: at for at, position in enumerate(kept)}
             records = [sifted.records[position] for position in kept]
             ids = [ids[position] for position in kept]
             micros, hashes = sifted.micros[kept], hashes[kept]
-            conflicts = {places[position]: n for position, n in conflicts.items()}
+            conflicts = {places[position]: n for position, n in verdict.conflicts.items()}
             copies = {places[position]: n for position, n in copies.items() if position in places}
         else:
             records, micros = sifted.records, sifted.micros
@@ -107,48 +112,6 @@ class Intake:
             if number:
                 copies[position] = number
         return ids, copies
-
-    def _decide(
-        self, records: list[bytes], ids: list[str], copies: dict[int, int], hashes: np.ndarray[tuple[int], np.dtype[np.uint64]]
-    ) -> tuple[list[int] | None, dict[int, int]]:
-        """Positions to keep (None = all) and the number of each conflicting one."""
-        positions, locators = self._index.suspects(hashes)
-        twins = _twins(hashes)
-        if len(positions) == 0 and not twins:
-            return None, {}
-        equal = self._stored.equal(locators, [records[position] for position in positions])
-        dropped = {
-            position
-            for position, locator, same in zip(positions.tolist(), locators.tolist(), equal, strict=True)
-            if same and self._stored.copy_number(locator) == copies.get(position, 0)
-        }
-        candidates: dict[int, list[int]] = {}
-        for position, locator in zip(positions.tolist(), locators.tolist(), strict=True):
-            if position not in dropped:
-                candidates.setdefault(position, []).append(locator)
-        conflicts: dict[int, int] = {}
-        seen: dict[str, list[bytes]] = {}
-        for position in sorted((twins | candidates.keys()) - dropped):
-            event_id, record = ids[position], records[position]
-            same = self._same_id(event_id, candidates.get(position, ())) + seen.get(event_id, [])
-            if record in same:
-                dropped.add(position)
-                continue
-            if same:
-                conflicts[position] = len(same) + 1
-            seen.setdefault(event_id, []).append(record)
-        self.counts["duplicates"] += len(dropped)
-        return [position for position in range(len(records)) if position not in dropped], conflicts
-
-    def _same_id(self, event_id: str, locators: "tuple[int, ...] | list[int]") -> list[bytes]:
-        """Stored records under this very id, not only under its hash."""
-        found = []
-        for locator in locators:
-            record = self._stored.record(locator)
-            stored_id = self._sieve.examine(record)[0] or content_id(record, self._stored.copy_number(locator))
-            if stored_id == event_id:
-                found.append(record)
-        return found
 
     def _route(self, rows: Rows) -> Numbers:
         """Hand each day's rows to its chunk; locators in the rows' order."""
@@ -185,19 +148,5 @@ class Intake:
             raise LakeError(f"{counts['records']} records came in, {out} went out", where=f"source {self.source}", todo=todo)
 
 
-def content_id(record: bytes, number: int) -> str:
-    """Id of a record that has none: SHA-256 of its bytes and its ordinal among equal ones."""
-    return f"sha256:{hashlib.sha256(record).hexdigest()}:{number}"
-
-
 def _day(number: np.int64) -> date:
     return _EPOCH_DAY + timedelta(days=int(number))
-
-
-def _twins(hashes: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> set[int]:
-    """Positions whose hash occurs more than once in the block."""
-    ordered = np.sort(hashes)
-    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
-    if len(repeated) == 0:
-        return set()
-    return set(itertools.chain(np.flatnonzero(np.isin(hashes, repeated)).tolist()))

@@ -99,7 +99,7 @@ def take(
     circumstances: Circumstances,
     *,
     progress: Progress = lambda _source, _records, _bytes: None,
-    memory: str = "400MB",
+    memory: str = "600MB",
     replayed: Sequence[str] = (),
 ) -> Outcome:
     """Read ``feeds`` for ``days`` and commit what is new. The caller holds the lock and has recovered.

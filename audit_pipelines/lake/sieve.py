@@ -22,7 +22,7 @@ _TIME = "time"
 _ID = "id"
 
 
-class _Opaque(msgspec.Struct):
+class _Opaque(msgspec.Struct, gc=False):
     """Any JSON object; its members are checked for syntax and skipped."""
 
 
@@ -50,7 +50,7 @@ class Sieve:
             *((f"{_ID}{n}", str | None, key) for n, key in enumerate(dialect.id_keys)),
             *((f"{_TIME}{n}", str | int | float | None, key) for n, key in enumerate(dialect.time_keys)),
             *((f"object{n}", _Opaque | None, key) for n, key in enumerate(dialect.objects)),
-            *((f"array{n}", list[msgspec.Raw] | None, key) for n, key in enumerate(dialect.arrays)),
+            *((f"array{n}", list[_Opaque] | None, key) for n, key in enumerate(dialect.arrays)),
         ]
         loose = [(name, Any, key) for name, _, key in strict if name.startswith((_ID, _TIME))]
         self._strict = _decoder("Probe", strict)
@@ -139,7 +139,7 @@ class Fault(Exception):  # noqa: N818 - not an error of the program
 
 def _decoder(name: str, members: list[tuple[str, Any, str]]) -> Callable[[bytes], Any]:
     fields = [(field, kind, msgspec.field(name=key, default=None)) for field, kind, key in members]
-    return msgspec.json.Decoder(msgspec.defstruct(name, fields)).decode
+    return msgspec.json.Decoder(msgspec.defstruct(name, fields, gc=False)).decode
 
 
 def _attempt(decode: Callable[[bytes], Any], record: bytes) -> Any | None:
@@ -152,8 +152,8 @@ def _attempt(decode: Callable[[bytes], Any], record: bytes) -> Any | None:
 def _syntax(decode: Callable[[bytes], Any], record: bytes) -> str:
     try:
         decode(record)
-    except msgspec.ValidationError:
-        return "no JSON object"
+    except msgspec.ValidationError as error:
+        return "a number as id or time is out of range" if "out of range" in str(error) else "no JSON object"
     except RecursionError:
         return "nested too deeply"
     except (msgspec.MsgspecError, ValueError) as error:

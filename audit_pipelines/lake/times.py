@@ -22,6 +22,7 @@ _FACTOR: dict[TimeUnit, int] = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LOWEST = -62_135_596_800_000_000
 _HIGHEST = 253_402_300_799_999_999
+_OUTSIDE = "time is outside the years 1 to 9999"
 _UTC_MICROS = pa.timestamp("us", "UTC")
 
 
@@ -35,7 +36,10 @@ def parse_texts(times: list[str]) -> npt.NDArray[np.int64]:
         column = pa.array(times, pa.string()).cast(_UTC_MICROS)
     except (pa.ArrowInvalid, ValueError) as error:
         raise TimeError(str(error)) from None
-    return cast("npt.NDArray[np.int64]", column.view(pa.int64()).to_numpy())
+    micros = cast("npt.NDArray[np.int64]", column.view(pa.int64()).to_numpy())
+    if len(micros) and not (_LOWEST <= micros.min() and micros.max() <= _HIGHEST):
+        raise TimeError(_OUTSIDE)
+    return micros
 
 
 def parse_text(text: str) -> int:
@@ -45,17 +49,23 @@ def parse_text(text: str) -> int:
         raise TimeError(f"time is no RFC 3339 text: {text[:40]!r}")
     year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
     leap = second == 60
-    zone = UTC
-    if match[9]:
-        offset = timedelta(hours=int(match[10]), minutes=int(match[11] or 0))
-        zone = timezone(offset if match[9] == "+" else -offset) if offset < timedelta(hours=24) else UTC
     try:
-        moment = datetime(year, month, day, hour, minute, 59 if leap else second, tzinfo=zone)
+        moment = datetime(year, month, day, hour, minute, 59 if leap else second, tzinfo=_zone(*match.group(9, 10, 11)))
     except ValueError as error:
         raise TimeError(f"time is impossible: {text[:40]!r} ({error})") from None
     fraction = int((match[7] or "").ljust(6, "0")[:6])
     span = moment - _EPOCH
     return _checked((span.days * 86_400 + span.seconds + leap) * 1_000_000 + fraction)
+
+
+def _zone(sign: str | None, hours: str | None, minutes: str | None) -> timezone:
+    """The offset as a zone; raises ValueError for 24 hours and more, or 60 minutes and more."""
+    if sign is None:
+        return UTC
+    if int(minutes or 0) > 59:
+        raise ValueError("offset minutes must be in 0..59")
+    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    return timezone(offset if sign == "+" else -offset)
 
 
 def parse_number(number: float, unit: TimeUnit) -> int:
@@ -69,5 +79,5 @@ def parse_number(number: float, unit: TimeUnit) -> int:
 
 def _checked(micros: int) -> int:
     if not _LOWEST <= micros <= _HIGHEST:
-        raise TimeError("time is outside the years 1 to 9999")
+        raise TimeError(_OUTSIDE)
     return micros
