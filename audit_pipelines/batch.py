@@ -149,11 +149,14 @@ def load(home: Home, seq: int) -> Batch:
     """
     path = home.batch(seq)
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Batch)
+        batch = msgspec.json.decode(path.read_bytes(), type=Batch)
     except FileNotFoundError:
         raise LakeError("no such batch", where=str(path), todo="restore it from a backup") from None
     except (msgspec.MsgspecError, OSError, ValueError) as error:
         raise LakeError(f"damaged manifest: {error}", where=str(path), todo="restore it from a backup") from None
+    if batch.seq != seq:
+        raise LakeError(f"is the manifest of batch {batch.seq}", where=str(path), todo="restore it from a backup")
+    return batch
 
 
 def history(home: Home) -> tuple[Batch, ...]:
@@ -162,7 +165,7 @@ def history(home: Home) -> tuple[Batch, ...]:
     Raises:
         LakeError: a manifest is missing or damaged, or the leaf ranges leave a gap.
     """
-    found = sorted(int(path.stem) for path in home.batches.glob("*.json")) if home.batches.is_dir() else []
+    found = sorted(int(path.stem) for path in home.batches.glob("*.json") if path.stem.isdecimal())
     batches = []
     for expected, seq in enumerate(found, start=1):
         if seq != expected:

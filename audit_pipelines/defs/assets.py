@@ -14,7 +14,6 @@ from audit_pipelines.batch import Batch, evidence_files
 from audit_pipelines.defs import drops, judge, monthly, night, partitions
 from audit_pipelines.defs.runs import forget_old_runs
 from audit_pipelines.defs.station import Station
-from audit_pipelines.home import Home
 from audit_pipelines.lake.read import connect, relate
 from audit_pipelines.settings import Settings
 
@@ -49,8 +48,7 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
             station.asked = tuple(sorted({date.fromisoformat(key) for key in [*context.partition_keys, *config.revisit]}))
             outcome = night.extract_days(station, station.asked)
             forget_old_runs(context.instance, station.now())
-            if outcome.batch is not None:
-                _note(context, "events", settings, _event_counts(station.home, outcome.batch))
+            _note(context, "events", settings, _event_counts(station, outcome.batch))
             if not _runs_too(context, "drop"):
                 drops.raise_if_partial(station)
 
@@ -120,21 +118,20 @@ def _note(context: dg.AssetExecutionContext, asset: str, settings: Settings, cou
             context.log_event(dg.AssetMaterialization(asset, partition=day.isoformat(), metadata=metadata))
 
 
-def _event_counts(home: Home, batch: Batch) -> dict[date, Counter[str]]:
-    """New events by day, and of these by category and outcome."""
-    counts: dict[date, Counter[str]] = {day.day: Counter(events=day.events, late=day.late) for day in batch.days}
-    files = evidence_files([batch])
-    if not files:
-        return counts
+def _event_counts(station: Station, batch: Batch | None) -> dict[date, Counter[str]]:
+    """Of each day that was asked for or touched: what is new, and all stored events by category and outcome."""
+    counts: dict[date, Counter[str]] = {day: Counter(events=0, new=0) for day in station.asked}
+    for day in batch.days if batch else ():
+        counts[day.day] = Counter(events=0, new=day.events, late=day.late)
+    files = [file for file in evidence_files(station.batches()) if file.day in counts]
     connection = connect(memory="500MB")
     try:
-        relate(connection, home, files)
+        relate(connection, station.home, files)
         rows: Sequence[tuple[date, str, str, int]] = connection.execute(
             "SELECT CAST(occurred_at AS DATE), category, outcome, count(*) FROM events GROUP BY ALL"
         ).fetchall()
     finally:
         connection.close()
     for day, category, outcome, count in rows:
-        counts[day][f"category_{category}"] += count
-        counts[day][f"outcome_{outcome}"] += count
+        counts[day].update({"events": count, f"category_{category}": count, f"outcome_{outcome}": count})
     return counts

@@ -76,7 +76,16 @@ def commit(
 
 
 def publish_batch(home: Home, batch: Batch, pairs: list[tuple[Path, Path]]) -> None:
-    """Steps 1 to 4."""
+    """Steps 1 to 4.
+
+    Raises:
+        LakeError: a final name is taken by a file that no manifest names; nothing was committed.
+    """
+    derived = {file.events for file in batch.evidence}
+    for _, final in pairs:
+        if home.relative(final) not in derived and final.exists():
+            todo = "no manifest names it: it may be from a newer backup; restore its manifest too, or move it away"
+            raise LakeError("a file is in the way", where=str(final), todo=todo)
     intent = home.state / "intent.json"
     names = [home.relative(final) for _, final in pairs]
     write_atomically(intent, json.dumps(names).encode(), staging=home.staging)
@@ -90,7 +99,7 @@ def recover(home: Home, batches: Sequence[Batch]) -> list[str]:
     removed = []
     intent = home.state / "intent.json"
     try:
-        named = json.loads(intent.read_bytes())
+        named = [str(name) for name in _names_in(intent.read_bytes())]
     except FileNotFoundError:
         named = []
     except (OSError, ValueError):
@@ -108,6 +117,13 @@ def recover(home: Home, batches: Sequence[Batch]) -> list[str]:
     if removed:
         log.warning("removed %d files of a run that was not committed", len(removed))
     return removed
+
+
+def _names_in(content: bytes) -> list[object]:
+    named = json.loads(content)
+    if not isinstance(named, list):
+        raise ValueError("no list of names")
+    return named
 
 
 def clear(home: Home) -> None:

@@ -125,12 +125,12 @@ def _compress(content: bytes) -> bytes:
 
 
 def _read_frame(path: Path, offset: int, size: int) -> list[bytes]:
-    with path.open("rb") as file:
-        file.seek(offset)
-        frame = file.read(size)
     try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            frame = file.read(size)
         content = zstandard.ZstdDecompressor().decompress(frame)
-    except zstandard.ZstdError as error:
+    except (OSError, MemoryError, zstandard.ZstdError) as error:
         raise LakeError(f"damaged frame at byte {offset}: {error}", where=str(path), todo="restore it from a backup") from None
     return content.split(b"\n")[:-1]
 

@@ -6,6 +6,7 @@ forged, can make two events one. The runs on disk (``state/ids``) are a cache: t
 the lake where they are missing. What does not belong here: comparing records (``intake``).
 """
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -94,6 +95,8 @@ def save_run(path: Path, hashes: Hashes, locators: Locators) -> None:
     staged = path.with_suffix(".part")
     with staged.open("wb") as file:
         np.save(file, np.stack([hashes[order].view(np.int64), locators[order]]))
+        file.flush()
+        os.fsync(file.fileno())  # or a power cut leaves a whole name with half of its bytes
     staged.rename(path)
 
 

@@ -62,7 +62,7 @@ def _day(connection: duckdb.DuckDBPyConnection, home: Home, files: Sequence[Evid
     for check, step in steps:
         try:
             text = step()
-        except (AuditError, duckdb.Error, OSError) as error:
+        except (AuditError, duckdb.Error, OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
             text = f"cannot be checked: {error}"
         if text:
             problems.append(Problem(check, day, text))

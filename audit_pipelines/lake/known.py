@@ -14,9 +14,11 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from audit_pipelines.batch import Batch, EvidenceFile
+from audit_pipelines.errors import LakeError
 from audit_pipelines.home import Home
 from audit_pipelines.lake.evidence import RECORD_AT, FrameCache
 from audit_pipelines.lake.ids import Hashes, IdIndex, Locators, hash_ids, load_run, save_run
@@ -140,7 +142,12 @@ class IdCache:
     def _rebuild(self, files: Sequence[EvidenceFile]) -> tuple[Hashes, Locators]:
         hashes, locators = [], []
         for file in files:
-            table = pq.read_table(self._home.root / file.events, columns=["event_id", "line"], partitioning=None)
+            path = self._home.root / file.events
+            try:
+                table = pq.read_table(path, columns=["event_id", "line"], partitioning=None)
+            except (OSError, pa.ArrowException) as error:
+                todo = "make it again with: audit-pipelines rederive"
+                raise LakeError(f"cannot be read: {error}", where=str(path), todo=todo) from None
             ids = table.column("event_id").to_pylist()
             hashes.append(hash_ids(ids, len(ids)))
             locators.append(table.column("line").to_numpy().astype(np.int64) + file.first)

@@ -18,8 +18,8 @@ from audit_pipelines.durable import make_folder, publish
 from audit_pipelines.errors import LakeError
 from audit_pipelines.home import Home
 from audit_pipelines.lake.derive import Origin, prepare, record_batch, write_parquet
-from audit_pipelines.lake.evidence import RECORD_AT, read_lines
 from audit_pipelines.lake.duplicates import content_id
+from audit_pipelines.lake.evidence import RECORD_AT, read_lines
 from audit_pipelines.lake.read import connect
 from audit_pipelines.lake.sieve import Sieve
 from audit_pipelines.record import Dialect

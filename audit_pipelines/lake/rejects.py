@@ -95,14 +95,17 @@ def read(home: Home, file: RejectFile) -> Iterator[Reject]:
     Raises:
         LakeError: the file is missing or damaged.
     """
-    path = home.root / file.path
+    path, count = home.root / file.path, 0
     try:
         with path.open("rb") as raw:
             reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
             for line in io.BufferedReader(reader, 1 << 20):
                 yield msgspec.json.decode(line, type=Reject)
+                count += 1
     except (OSError, zstandard.ZstdError, msgspec.MsgspecError) as error:
         raise LakeError(f"cannot be read: {error}", where=str(path), todo="restore it from a backup") from None
+    if count != file.count:
+        raise LakeError(f"{count} rejects, the manifest says {file.count}", where=str(path), todo="restore it from a backup")
 
 
 def read_all(home: Home, batches: Iterable[Batch]) -> Iterator[Reject]:

@@ -120,6 +120,7 @@ def take(
     folder = make_folder(home.staging / "run")
     connection = connect(memory=memory, spill=home.staging / "spill")
     parts: list[tuple[Intake, Chunks, SourceResult, Feed]] = []
+    begun: list[Chunks] = []
     with ThreadPoolExecutor(1, thread_name_prefix="zstd") as pool:
         deriver = Deriver(connection)
         rejects = RejectWriter(folder / "rejects", home, batches)
@@ -127,11 +128,12 @@ def take(
         try:
             for feed in feeds:
                 intake, chunks = _begin(run, feed)
+                begun.append(chunks)
                 parts.append((intake, chunks, _read(feed, intake, chunks, days, circumstances.today, progress), feed))
             deriver.finish()
         except BaseException:
             deriver.stop()
-            for _, chunks, _, _ in parts:
+            for chunks in begun:
                 chunks.abandon()
             raise
         finally:

@@ -7,6 +7,7 @@ columns (the dialect's SQL).
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,16 +110,22 @@ class Sieve:
             str(record, "utf-8")
         except UnicodeDecodeError as error:
             raise Fault(f"no valid UTF-8: byte 0x{record[error.start]:02x} at offset {error.start}") from None
-        plain = True
-        probe = _attempt(self._strict, record)
-        if probe is None:
-            plain = False
-            probe = _attempt(self._loose, record)
-        if probe is None:
-            raise Fault(_syntax(self._loose, record))
+        try:
+            probe, plain = self._decode(record)
+        except RecursionError:
+            probe, plain = _on_a_stack_of_its_own(self._decode, record)
         event_id = _first(probe, _ID, len(self._dialect.id_keys))
         time = _first(probe, _TIME, len(self._dialect.time_keys))
         return _text_id(event_id), self._micros(time), plain
+
+    def _decode(self, record: bytes) -> tuple[Any, bool]:
+        probe = _attempt(self._strict, record)
+        if probe is not None:
+            return probe, True
+        probe = _attempt(self._loose, record)
+        if probe is None:
+            raise Fault(_syntax(self._loose, record))
+        return probe, False
 
     def _micros(self, time: object) -> int:
         if time is None:
@@ -145,8 +152,17 @@ def _decoder(name: str, members: list[tuple[str, Any, str]]) -> Callable[[bytes]
 def _attempt(decode: Callable[[bytes], Any], record: bytes) -> Any | None:
     try:
         return decode(record)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
         return None
+
+
+def _on_a_stack_of_its_own(decode: Callable[[bytes], tuple[Any, bool]], record: bytes) -> tuple[Any, bool]:
+    """How deep a record may nest must not depend on how deep the caller's own stack is."""
+    with ThreadPoolExecutor(1, thread_name_prefix="nested") as fresh:
+        try:
+            return fresh.submit(decode, record).result()
+        except RecursionError:
+            raise Fault("nested too deeply") from None
 
 
 def _syntax(decode: Callable[[bytes], Any], record: bytes) -> str:
@@ -154,8 +170,6 @@ def _syntax(decode: Callable[[bytes], Any], record: bytes) -> str:
         decode(record)
     except msgspec.ValidationError as error:
         return "a number as id or time is out of range" if "out of range" in str(error) else "no JSON object"
-    except RecursionError:
-        return "nested too deeply"
     except (msgspec.MsgspecError, ValueError) as error:
         return f"no valid JSON: {error}"
     raise AssertionError("called for a record that decodes")

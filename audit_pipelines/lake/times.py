@@ -37,7 +37,7 @@ def parse_texts(times: list[str]) -> npt.NDArray[np.int64]:
     except (pa.ArrowInvalid, ValueError) as error:
         raise TimeError(str(error)) from None
     micros = cast("npt.NDArray[np.int64]", column.view(pa.int64()).to_numpy())
-    if len(micros) and not (_LOWEST <= micros.min() and micros.max() <= _HIGHEST):
+    if len(micros) and not (micros.min() >= _LOWEST and micros.max() <= _HIGHEST):
         raise TimeError(_OUTSIDE)
     return micros
 
