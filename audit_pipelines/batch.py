@@ -137,7 +137,7 @@ class Batch(_Frozen, frozen=True, kw_only=True):
 
 
 def encode(batch: Batch) -> bytes:
-    """The manifest's bytes: JSON, two-space indent for human readers, one final newline."""
+    """The manifest's bytes: JSON, indented by one space for human readers, one final newline."""
     return msgspec.json.format(msgspec.json.encode(batch), indent=1) + b"\n"
 
 

@@ -29,7 +29,7 @@ class AuditError(Exception):
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         step = f" ({self.todo})" if self.todo else ""
-        return f"{place}{self.what}{step}"
+        return " ".join(f"{place}{self.what}{step}".split("\n"))
 
 
 class SettingsError(AuditError):

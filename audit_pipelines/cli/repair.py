@@ -48,6 +48,7 @@ def rejects(context: click.Context, replay: bool, source: str | None, raw: bool)
 
             click.echo(describe(outcome.batch))
         return
+    mending.known_source(home, source)
     kept = [entry for entry in mending.unresolved(home) if source in (None, entry.source)]
     if raw:
         import msgspec

@@ -5,6 +5,7 @@ from datetime import datetime
 import click
 
 from audit_pipelines.cli.place import home_of
+from audit_pipelines.errors import ReportError
 
 
 @click.command()
@@ -23,6 +24,10 @@ def report(context: click.Context, month: datetime) -> None:
 
     home = home_of(context)
     span = monthly.Month(month.date())
+    start = home.settings().organisation.start
+    if span.until <= start:
+        what = f"{span.first:%Y-%m} is before organisation.start, {start}"
+        raise ReportError(what, where=str(home.settings_file), todo="set an earlier start, or name a later month")
     why = monthly.unready(monthly.history(home), home.settings(), span, utc_now().date())
     with Bars() as bars:
         if why:  # Dagster's partition of a month exists only when it is over

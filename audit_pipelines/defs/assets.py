@@ -121,8 +121,8 @@ def _note(context: dg.AssetExecutionContext, asset: str, settings: Settings, cou
 def _event_counts(station: Station, batch: Batch | None) -> dict[date, Counter[str]]:
     """Of each day that was asked for or touched: what is new, and all stored events by category and outcome."""
     counts: dict[date, Counter[str]] = {day: Counter(events=0, new=0) for day in station.asked}
-    for day in batch.days if batch else ():
-        counts[day.day] = Counter(events=0, new=day.events, late=day.late)
+    for entry in batch.days if batch else ():
+        counts[entry.day] = Counter(events=0, new=entry.events, late=entry.late)
     files = [file for file in evidence_files(station.batches()) if file.day in counts]
     connection = connect(memory="500MB")
     try:

@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import dagster as dg
 
 OPENING_SECONDS = 120
+_QUIET: Mapping[str, object] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The command line says what happened in its own words; Dagster's records have the rest."""
 MakeStation = Callable[[Home, str], Station]
 
 
@@ -79,10 +81,10 @@ class Jobs(AbstractContextManager["Jobs"]):
 
         return self._run(jobs.MONTHLY, partition_key=month.replace(day=1).isoformat())
 
-    def _run(self, job: str, **arguments: Any) -> Station:
+    def _run(self, job: str, *, run_config: Mapping[str, object] | None = None, **arguments: Any) -> Station:
         self._made.clear()
         result = self._definitions.resolve_job_def(job).execute_in_process(
-            instance=self._instance, raise_on_error=False, **arguments
+            instance=self._instance, raise_on_error=False, run_config={**_QUIET, **(run_config or {})}, **arguments
         )
         station = self._made[-1] if self._made else None
         if result.success and station is not None:

@@ -52,9 +52,10 @@ def _nightly_schedule(job: object, settings: Settings) -> dg.ScheduleDefinition:
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
-    def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        span, again = nightly_days(context.scheduled_execution_time.date(), settings.schedule)
-        span = tuple(day for day in span if day >= settings.organisation.start)
+    def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        span, again = nightly_days(context.scheduled_execution_time.date(), settings)
+        if not span:
+            return dg.SkipReason(f"organisation.start, {settings.organisation.start}, is not over")
         return dg.RunRequest(tags=range_tags(span), run_config=night_config(again))
 
     return nightly

@@ -29,7 +29,7 @@ def rederive_days(home: Home, first: date | None, last: date | None, source: str
     station = Station(home, str(uuid.uuid4()), who="rederive")
     try:
         station.lock()
-        _known_source(home, source)
+        known_source(home, source)
         wanted = [
             (batch, file)
             for batch in station.batches()
@@ -60,7 +60,7 @@ def replay_rejects(home: Home, source: str | None) -> Outcome | None:
     station = Station(home, str(uuid.uuid4()), who="rejects --replay")
     try:
         with station.step("replay"):
-            _known_source(home, source)
+            known_source(home, source)
             batches = station.batches()
             kept = replay.unresolved(home, batches)
             feeds, identities = [], []
@@ -85,7 +85,12 @@ def replay_rejects(home: Home, source: str | None) -> Outcome | None:
         station.close()
 
 
-def _known_source(home: Home, source: str | None) -> None:
+def known_source(home: Home, source: str | None) -> None:
+    """Check that ``source`` is None or a configured source.
+
+    Raises:
+        SettingsError: it is neither.
+    """
     names = [entry.name for entry in home.settings().sources]
     if source is not None and source not in names:
         raise SettingsError(f"no source {source!r}", where=str(home.settings_file), todo=f"there are: {', '.join(names)}")

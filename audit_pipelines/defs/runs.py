@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -117,7 +118,9 @@ def notify(home: Home, message: dict[str, object]) -> None:
         return
     line = json.dumps({"organisation": settings.organisation.id, "home": str(home.root), **message}, default=str)
     try:
-        subprocess.run(settings.notify.command, input=line.encode() + b"\n", timeout=NOTIFY_SECONDS, check=True)
+        subprocess.run(
+            settings.notify.command, input=line.encode() + b"\n", stdout=sys.stderr, timeout=NOTIFY_SECONDS, check=True
+        )
     except (OSError, subprocess.SubprocessError) as error:
         log.error("audit.toml: notify.command failed: %s", error)
 

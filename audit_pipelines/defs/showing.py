@@ -29,7 +29,6 @@ from audit_pipelines.sql import findings
 TOKEN_ENV = "AUDIT_PIPELINES_DEMO_TOKEN"  # noqa: S105 - a name
 TOKEN = "demo-token"  # noqa: S105 - guards made-up data on loopback
 PLAN_FILE = "demo.json"
-NAME = "Northwind Review GmbH"
 SOURCES = """
 [[sources]]
 name = "terracotta"
@@ -60,8 +59,8 @@ def play(directory: Path, *, seed: int, today: date, progress: Progress, say: Ca
         sources = SOURCES.format(url=json.dumps(server.url), token=TOKEN_ENV)
         home = found(
             directory,
-            name=NAME,
-            organisation_id="northwind",
+            name=made.organisation.name,
+            organisation_id="larkspur",
             start=made.first,
             timezone=made.organisation.timezone,
             sources=sources,
@@ -86,7 +85,7 @@ def _run(home: Home, made: Demo, server: DemoServer, progress: Progress, say: Ca
             say(f"backfill {first} to {last}: {_counted(station)}")
         for night in made.nights:
             moment = server.as_of = _moment(night + timedelta(days=1))
-            span, again = nightly_days(moment.date(), home.settings().schedule)
+            span, again = nightly_days(moment.date(), home.settings())
             say(f"night of {night}: {_counted(jobs.night(span, again))}")
             if night == made.nights[0]:
                 say(f"night of {night}, run once more: {_counted(jobs.night(span, again))}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from audit_pipelines import __version__, batch, settings
+from audit_pipelines import __version__, batch, durable, settings
 from audit_pipelines.batch import Batch
 from audit_pipelines.errors import AuditError
 from audit_pipelines.home import Home
@@ -88,6 +88,7 @@ class Station:
         if self._locked:
             return
         wait = settings.seconds(self.settings.schedule.lock_wait, key="schedule.lock_wait")
+        self._stack.enter_context(durable.exclusive_umask())
         self._stack.enter_context(lock.hold(self.home.lock_file, who=self.who, wait=wait))
         self._locked = True
         self.started = self.now()
@@ -123,9 +124,12 @@ class Station:
         return self._locked
 
 
-def nightly_days(today: date, config: settings.Schedule) -> tuple[tuple[date, ...], tuple[date, ...]]:
-    """The days a night asks for: the open range up to yesterday, and older days looked at once more."""
-    yesterday = today - timedelta(days=1)
-    span = tuple(yesterday - timedelta(days=back) for back in range(config.overlap_days, -1, -1))
-    again = tuple(sorted(today - timedelta(days=back) for back in config.revisit_days))
-    return span, tuple(day for day in again if day not in span)
+def nightly_days(today: date, config: Settings) -> tuple[tuple[date, ...], tuple[date, ...]]:
+    """The days a night asks for: the open range up to yesterday, and older days looked at once more.
+
+    No day is before ``organisation.start``; both are empty on the first day of all.
+    """
+    start, schedule = config.organisation.start, config.schedule
+    span = tuple(today - timedelta(days=back) for back in range(schedule.overlap_days + 1, 0, -1))
+    again = sorted(today - timedelta(days=back) for back in schedule.revisit_days)
+    return tuple(day for day in span if day >= start), tuple(day for day in again if day >= start and day not in span)

@@ -171,7 +171,7 @@ def _read(feed: Feed, intake: Intake, chunks: Chunks, days: Sequence[date], toda
         covers = source.covers(days, today)
     except SourceError as failure:
         error = str(failure)
-        log.error("source %s: %s", feed.name, error)
+        log.warning("source %s: %s", feed.name, error)  # the run ends with it, in its own words
     chunks.finish()
     intake.check()
     return SourceResult(

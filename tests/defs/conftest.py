@@ -80,8 +80,7 @@ class Yard:
     def night(self, today: date) -> Station:
         """The nightly job as it would run on ``today`` at 02:00 UTC."""
         now = datetime(today.year, today.month, today.day, 2, tzinfo=UTC)
-        span, again = nightly_days(today, self.home.settings().schedule)
-        span = tuple(day for day in span if day >= self.home.settings().organisation.start) or span[-1:]
+        span, again = nightly_days(today, self.home.settings())
         with self.jobs(now) as jobs:
             return jobs.night(span, again)
 

@@ -10,7 +10,6 @@ from audit_pipelines.defs import monthly
 from audit_pipelines.defs.runs import book_of
 from audit_pipelines.defs.standing import standing
 from audit_pipelines.errors import RunError
-
 from tests.defs.conftest import Yard, day_of_records, record, tree
 
 JANUARY = [date(2026, 1, 1) + timedelta(days=n) for n in range(31)]

@@ -97,9 +97,7 @@ class Lake:
 
     def stored(self) -> list[bytes]:
         """Every stored record in leaf order."""
-        return [
-            line[RECORD_AT:] for file in self.files() for lines in read_lines(self.home.root / file.path) for line in lines
-        ]
+        return [line[RECORD_AT:] for file in self.files() for lines in read_lines(self.home.root / file.path) for line in lines]
 
     def rows(self, columns: str = "uid") -> list[tuple[object, ...]]:
         """Rows of the relation ``events`` in leaf order."""

@@ -40,7 +40,7 @@ def test_any_zstd_reader_gives_salt_and_record_line_by_line(written):
 
 
 def test_frames_are_cut_by_lines_and_by_bytes(written):
-    path, lines, frames, size = written
+    path, lines, frames, _size = written
     ends = [*(start for _, start in frames[1:]), len(lines)]
     for (_, start), end in zip(frames, ends, strict=True):
         assert 1 <= end - start <= 7

@@ -61,13 +61,15 @@ def swap(path):
 
 @pytest.mark.parametrize("damage", [spoil, cut, remove, swap])
 def test_a_damaged_cache_is_made_again_from_the_lake(lake, damage):
-    blocks = [[lake.record(f"e{n}-{m}", 5 + m % 3, m) for m in range(20 - n)] + [lake.record(None)] * (n + 1) for n in range(4)]
+    blocks = [
+        [lake.record(f"e{n}-{m}", 5 + m % 3, m) for m in range(20 - n)] + [lake.record(None, v=n)] * (n + 1) for n in range(4)
+    ]
     for block in blocks:
         lake.run(block)
     for path in (lake.home.state / "ids" / "src").glob("*.npy"):
         damage(path)
-    assert lake.run([record for block in blocks for record in block[:-1]]).batch is None
-    assert all(event.batch is None for event in (lake.run(block) for block in blocks))
+    assert lake.run(*blocks).batch is None
+    assert all(lake.run(block).batch is None for block in blocks)
 
 
 def test_few_files_remain_however_many_batches(lake):

@@ -122,14 +122,49 @@ def sifted(records):
 
 CASES = [record for name, (record, _) in (*EVENTS.items(), *REJECTS.items()) if len(record) < 1 << 20]
 PIECES = st.sampled_from(
-    [b'"id":', b'"t":', b'"o":', b'"a":', b"1", b"-1.5", b"true", b"null", b'""', b'"x"', b"{", b"}", b"[", b"]", b",", b"\xff"]
-    + [b'"2026-01-05T00:00:00Z"', b'"2026-01-05T00:00:60+02:00"', b'"0000-01-01T00:00:00Z"', b"1767225600000", b" ", b"\\", b'"']
+    [
+        b'"id":',
+        b'"t":',
+        b'"o":',
+        b'"a":',
+        b"1",
+        b"-1.5",
+        b"true",
+        b"null",
+        b'""',
+        b'"x"',
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b",",
+        b"\xff",
+        b'"2026-01-05T00:00:00Z"',
+        b'"2026-01-05T00:00:60+02:00"',
+        b'"0000-01-01T00:00:00Z"',
+        b"1767225600000",
+        b" ",
+        b"\\",
+        b'"',
+    ]
 )
 TORN = st.lists(PIECES, max_size=8).map(lambda parts: b"{" + b"".join(parts) + b"}")
 MEMBERS = st.dictionaries(
     st.sampled_from(["id", "id2", "t", "t2", "o", "a", "z"]),
     st.sampled_from(
-        ["1", "1.5", "true", "null", '""', '"x"', "{}", "[]", '"2026-01-05T00:00:00Z"', '"2026-01-05 01:02:03.123456789"', "1e400"]
+        [
+            "1",
+            "1.5",
+            "true",
+            "null",
+            '""',
+            '"x"',
+            "{}",
+            "[]",
+            '"2026-01-05T00:00:00Z"',
+            '"2026-01-05 01:02:03.123456789"',
+            "1e400",
+        ]
     ),
 )
 WHOLE = MEMBERS.map(lambda members: ("{" + ",".join(f'"{key}":{value}' for key, value in members.items()) + "}").encode())

@@ -41,9 +41,25 @@ def test_text(text, expected):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "now", "2026-01-05", "2026-1-5T00:00:00Z", "2026-13-01T00:00:00Z", "2026-02-29T00:00:00Z", "2026-01-05T24:00:00Z"]
-    + ["2026-01-05T00:60:00Z", "2026-01-05T00:00:61Z", "2026-01-05T00:00:00+24:00", "2026-01-05T00:00:00+01:75", "0000-01-01T00:00:00Z"]
-    + ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00", "12026-01-01T00:00:00Z", "2026-01-05T00:00:00.Z", "٢٠٢٦-01-05T00:00:00Z"],
+    [
+        "",
+        "now",
+        "2026-01-05",
+        "2026-1-5T00:00:00Z",
+        "2026-13-01T00:00:00Z",
+        "2026-02-29T00:00:00Z",
+        "2026-01-05T24:00:00Z",
+        "2026-01-05T00:60:00Z",
+        "2026-01-05T00:00:61Z",
+        "2026-01-05T00:00:00+24:00",
+        "2026-01-05T00:00:00+01:75",
+        "0000-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-01:00",
+        "0001-01-01T00:00:00+01:00",
+        "12026-01-01T00:00:00Z",
+        "2026-01-05T00:00:00.Z",
+        "٢٠٢٦-01-05T00:00:00Z",
+    ],
 )
 def test_no_time(text):
     with pytest.raises(TimeError):
@@ -54,7 +70,15 @@ def test_no_time(text):
 
 @pytest.mark.parametrize(
     ("number", "unit", "expected"),
-    [(1, "s", 1_000_000), (1, "ms", 1_000), (1, "us", 1), (1.5, "s", 1_500_000), (0.0019, "ms", 1), (-1, "ms", -1_000), (0, "s", 0)],
+    [
+        (1, "s", 1_000_000),
+        (1, "ms", 1_000),
+        (1, "us", 1),
+        (1.5, "s", 1_500_000),
+        (0.0019, "ms", 1),
+        (-1, "ms", -1_000),
+        (0, "s", 0),
+    ],
 )
 def test_number(number, unit, expected):
     assert parse_number(number, unit) == expected
@@ -67,7 +91,9 @@ def test_no_number(number):
 
 
 MOMENTS = st.datetimes(
-    datetime(1, 1, 3), datetime(9999, 12, 29), timezones=st.integers(-1439, 1439).map(lambda m: timezone(timedelta(minutes=m)))
+    datetime(1, 1, 3),  # noqa: DTZ001 - the zone is drawn
+    datetime(9999, 12, 29),  # noqa: DTZ001 - as above
+    timezones=st.integers(-1439, 1439).map(lambda m: timezone(timedelta(minutes=m))),
 )
 
 

@@ -7,7 +7,7 @@
 -- parameter: share number = 0.1: below this share of the median a day is silent
 -- parameter: minimum_events integer = 20: smallest median that says anything
 -- parameter: minimum_weeks integer = 4: on how many of the 8 weekdays before the source must have sent events (no finding before)
--- runbook: Ask the source again for the day: audit-pipelines extract with that day; late events fill it.
+-- runbook: Ask the source again for the day: audit-pipelines night --day with that day; late events fill it.
 -- runbook: If it stays empty, ask its operator whether logging was off, and compare with their own count for the day.
 -- runbook: Write the cause and the hours without a log down: no other rule can see what was not logged.
 

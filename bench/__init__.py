@@ -1,0 +1,4 @@
+"""Measurements of each stage against the plainest program that does the same work (docs/performance.md).
+
+Never part of the tests, never imported by the package.
+"""

@@ -1,0 +1,1 @@
+"""Processes that are measured, or that make what is measured: each module is run with ``python -m``."""

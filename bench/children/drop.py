@@ -1,0 +1,40 @@
+"""One drop as a night publishes it: one format of the home's first batch. Arguments: HOME DROPS FORMAT COMPRESSION."""
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from audit_pipelines.batch import history
+from audit_pipelines.defs.drops import template_folders
+from audit_pipelines.home import open_home
+from audit_pipelines.lake.read import connect, relate
+from audit_pipelines.settings import Drop
+from audit_pipelines.ship.format import load_format
+from audit_pipelines.ship.publish import publish_day
+from bench.place import DAY
+
+
+def main(root: str, drops: str, form: str, compression: Any) -> None:
+    home = open_home(Path(root))
+    batch = history(home)[0]
+    connection = connect(memory="1GB", spill=home.staging / "spill")
+    relate(connection, home, batch.files(DAY))
+    made = publish_day(
+        connection,
+        drops=Path(drops),
+        staging=Path(drops) / "staging",
+        formats=[(load_format(form, template_folders(home)), Drop(compression=compression))],
+        organisation=home.settings().organisation.id,
+        batch=batch,
+        manifest_sha256=hashlib.sha256(home.batch(batch.seq).read_bytes()).hexdigest(),
+        day=DAY,
+        kind="b",
+    )
+    rows = made.formats[0].rows
+    if rows != batch.size:
+        sys.exit(f"{rows} lines, expected {batch.size}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
