@@ -1,6 +1,6 @@
 """The same assets and checks as a night's, with empty bodies: what Dagster alone costs.
 
-    python -m bench.empty_assets FOLDER DAY
+python -m bench.empty_assets FOLDER DAY
 """
 
 import os

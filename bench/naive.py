@@ -57,7 +57,9 @@ def ecs(event: dict[str, Any]) -> dict[str, Any]:
         "user": {"id": event["actor_id"], "name": event["actor_name"], "email": event["actor_email"]},
         "source": {"ip": event["source_ip"]},
         "user_agent": {"original": event["user_agent"]},
-        "audit_pipelines": {key: event[key] for key in ("event_id", "category", "targets", "changes", "session_id", "request_id")},
+        "audit_pipelines": {
+            key: event[key] for key in ("event_id", "category", "targets", "changes", "session_id", "request_id")
+        },
     }
 
 
@@ -84,7 +86,10 @@ def main(path: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     events = read(path, folder / "evidence.zst")
     pq.write_table(pa.Table.from_pylist(events), folder / "events.parquet", compression="zstd")
-    with open(folder / "generic.ndjson", "w", encoding="utf-8") as generic, open(folder / "ecs.ndjson", "w", encoding="utf-8") as other:
+    with (
+        open(folder / "generic.ndjson", "w", encoding="utf-8") as generic,
+        open(folder / "ecs.ndjson", "w", encoding="utf-8") as other,
+    ):
         for event in events:
             generic.write(json.dumps(event) + "\n")
             other.write(json.dumps(ecs(event)) + "\n")

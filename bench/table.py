@@ -51,7 +51,13 @@ def cases(groups: Mapping[str, Samples]) -> list[str]:
     for title, samples in groups.items():
         shown = _shown(samples)
         left = len(samples) - len(shown)
-        lines += ["", f"### {title}", "", "| case | n | wall s | CPU s | peak MiB | others |", "| --- | --- | --- | --- | --- | --- |"]
+        lines += [
+            "",
+            f"### {title}",
+            "",
+            "| case | n | wall s | CPU s | peak MiB | others |",
+            "| --- | --- | --- | --- | --- | --- |",
+        ]
         lines += [_case(name, samples[name]) for name in shown]
         if left:
             lines += ["", f"{left} more queries were faster and smaller than these."]

@@ -47,7 +47,9 @@ def main(context: click.Context, home: Path | None, verbose: bool) -> None:
     A home holds one organisation's settings and data: make one with `init`, fill it with `night`,
     look at it with `status`, report on it with `report`. `demo` shows all of it in a few minutes.
     """
-    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(levelname)s %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.INFO if verbose else logging.ERROR)  # also for what reaches it from Dagster's loggers
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", handlers=[handler])
     context.obj = home
 
 

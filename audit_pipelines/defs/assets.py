@@ -28,17 +28,25 @@ class NightConfig(dg.Config):
 
 def build(settings: Settings) -> list[dg.AssetsDefinition]:
     """The four assets of a home with these settings."""
-    start = settings.organisation.start
-    days, months = partitions.daily(start), partitions.monthly(start)
-    whole_range = dg.BackfillPolicy.single_run()
-    fresh = dg.FreshnessPolicy.cron(deadline_cron=settings.schedule.nightly, lower_bound_delta=timedelta(hours=2))
+    days = partitions.daily(settings.organisation.start)
+    events = _events(settings, days)
+    findings = _findings(settings, days, events)
+    drop = _drop(settings, days, events)
+    return [events, findings, drop, _report(settings, [events, findings])]
 
+
+def _freshness(settings: Settings) -> dg.FreshnessPolicy:
+    """A night must have come in at most two hours before its next one is due."""
+    return dg.FreshnessPolicy.cron(deadline_cron=settings.schedule.nightly, lower_bound_delta=timedelta(hours=2))
+
+
+def _events(settings: Settings, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     @dg.asset(
         partitions_def=days,
-        backfill_policy=whole_range,
+        backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=GROUP,
         required_resource_keys={"station"},
-        freshness_policy=fresh,
+        freshness_policy=_freshness(settings),
         kinds={"parquet"},
         description="The days are brought up to date: sources are read, what is new becomes a batch.",
     )
@@ -52,12 +60,16 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
             if not _runs_too(context, "drop"):
                 drops.raise_if_partial(station)
 
+    return events
+
+
+def _findings(settings: Settings, days: dg.DailyPartitionsDefinition, events: dg.AssetsDefinition) -> dg.AssetsDefinition:
     @dg.asset(
         partitions_def=days,
-        backfill_policy=whole_range,
+        backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=GROUP,
-        deps=[events],
         required_resource_keys={"station"},
+        deps=[events],
         kinds={"duckdb"},
         description="The anomaly rules over the days that batches touched.",
     )
@@ -67,13 +79,17 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
             for counts in judge.judge(station).values():
                 _note(context, "findings", settings, {day: {"findings": count} for day, count in counts.items()})
 
+    return findings
+
+
+def _drop(settings: Settings, days: dg.DailyPartitionsDefinition, events: dg.AssetsDefinition) -> dg.AssetsDefinition:
     @dg.asset(
         partitions_def=days,
-        backfill_policy=whole_range,
+        backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=GROUP,
-        deps=[events],
         required_resource_keys={"station"},
-        freshness_policy=fresh,
+        deps=[events],
+        freshness_policy=_freshness(settings),
         kinds={"ndjson"},
         description="The NDJSON files that a SIEM reads; days with a failed check are held back.",
     )
@@ -84,10 +100,14 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
                 _note(context, "drop", settings, {day: dict(values) for day, values in counts.items()})
             drops.raise_if_partial(station)
 
+    return drop
+
+
+def _report(settings: Settings, deps: list[dg.AssetsDefinition]) -> dg.AssetsDefinition:
     @dg.asset(
-        partitions_def=months,
+        partitions_def=partitions.monthly(settings.organisation.start),
         group_name=GROUP,
-        deps=[events, findings],
+        deps=deps,
         required_resource_keys={"station"},
         kinds={"pdf"},
         description="The monthly report: a new revision if the month's log has changed.",
@@ -98,7 +118,7 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
             issued = station.issued = monthly.report(station, date.fromisoformat(context.partition_key))
             context.add_output_metadata({"revision": issued.revision, "new": issued.new, "log_size": issued.size})
 
-    return [events, findings, drop, report]
+    return report
 
 
 def _runs_too(context: dg.AssetExecutionContext, name: str) -> bool:

@@ -16,7 +16,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from audit_pipelines.batch import Batch, history
-from audit_pipelines.defs.reportfacts import Month, compute
+from audit_pipelines.defs.monthfacts import Month
+from audit_pipelines.defs.reportfacts import compute
 from audit_pipelines.defs.station import Station
 from audit_pipelines.durable import make_folder, sync_file, sync_folder
 from audit_pipelines.errors import ReportError

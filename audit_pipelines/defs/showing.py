@@ -118,7 +118,12 @@ def _score(home: Home, made: Demo) -> tuple[tuple[Incident, ...], tuple[Incident
     newest = {day.day: home.findings(day.day, batch.seq) for batch in history(home) for day in batch.days}
     hits = findings.read([path for path in newest.values() if path.is_file()])
     evidence = {(hit.rule, uid.partition("/")[2]) for hit in hits for uid in hit.uids}
-    found_ones = [one for one in made.incidents if any((one.kind, event) in evidence for event in one.event_ids)]
+    about = {(hit.rule, hit.day, hit.subject) for hit in hits}  # a finding names at most 100 events
+    found_ones = [
+        one
+        for one in made.incidents
+        if (one.kind, one.day, one.subject) in about or any((one.kind, event) in evidence for event in one.event_ids)
+    ]
     return tuple(found_ones), tuple(one for one in made.incidents if one not in found_ones)
 
 

@@ -15,6 +15,7 @@ from audit_pipelines.defs.runs import RunEntry, book_of, last_finished, nights
 from audit_pipelines.home import Home
 from audit_pipelines.lake import lock
 from audit_pipelines.lake.coverage import Span, covered, missing
+from audit_pipelines.settings import Source
 from audit_pipelines.sql import findings
 
 FRESH = timedelta(hours=26)
@@ -113,17 +114,7 @@ def standing(home: Home, now: datetime) -> Standing:
         running=lock.is_held(home.lock_file),
         last=asking[-1] if (asking := nights(book)) else None,
         finished=last_finished(book),
-        sources=tuple(
-            SourceStanding(
-                source.name,
-                source.kind,
-                sum(file.count for file in evidence if file.source == source.name),
-                max((file.newest for file in evidence if file.source == source.name), default=None),
-                missing(covered(batches, source.name), start, yesterday),
-                next((result.error for result in reversed(results) if result.name == source.name), None),
-            )
-            for source in settings.sources
-        ),
+        sources=tuple(_source(source, batches, start, yesterday) for source in settings.sources),
         batches=len(batches),
         size=batches[-1].size if batches else 0,
         oldest=min((file.oldest for file in evidence), default=None),
@@ -142,6 +133,19 @@ def standing(home: Home, now: datetime) -> Standing:
         reports=_reports(home),
         outdated=tuple(monthly.outdated(home, batches, now.date())),
         strays=_strays(home, batches),
+    )
+
+
+def _source(source: Source, batches: Sequence[Batch], start: date, yesterday: date) -> SourceStanding:
+    files = [file for batch in batches for file in batch.evidence if file.source == source.name]
+    results = [result for batch in batches for result in batch.sources if result.name == source.name]
+    return SourceStanding(
+        source.name,
+        source.kind,
+        sum(file.count for file in files),
+        max((file.newest for file in files), default=None),
+        missing(covered(batches, source.name), start, yesterday),
+        results[-1].error if results else None,
     )
 
 

@@ -9,9 +9,8 @@ import itertools
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 
 import duckdb
 
@@ -77,18 +76,20 @@ class Outcome:
         return {result.name: result.error for result in self.sources if result.error}
 
 
-@dataclass(slots=True)
-class _Run:
-    """The working parts of one run."""
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What all sources of one run share."""
 
     home: Home
     batches: Sequence[Batch]
     circumstances: Circumstances
-    folder: Path
-    pool: ThreadPoolExecutor
-    deriver: Deriver
     rejects: RejectWriter
-    numbers: Callable[[], int] = field(default_factory=lambda: itertools.count().__next__)
+    days: Sequence[date]
+    progress: Progress
+    memory: str
+
+
+_Part = tuple[Intake, Chunks, SourceResult, Feed]
 
 
 def take(
@@ -117,27 +118,9 @@ def take(
     Raises:
         LakeError: a file of the lake is damaged, or the counts do not add up; nothing was committed.
     """
-    folder = make_folder(home.staging / "run")
-    connection = connect(memory=memory, spill=home.staging / "spill")
-    parts: list[tuple[Intake, Chunks, SourceResult, Feed]] = []
-    begun: list[Chunks] = []
-    with ThreadPoolExecutor(1, thread_name_prefix="zstd") as pool:
-        deriver = Deriver(connection)
-        rejects = RejectWriter(folder / "rejects", home, batches)
-        run = _Run(home, batches, circumstances, folder, pool, deriver, rejects)
-        try:
-            for feed in feeds:
-                intake, chunks = _begin(run, feed)
-                begun.append(chunks)
-                parts.append((intake, chunks, _read(feed, intake, chunks, days, circumstances.today, progress), feed))
-            deriver.finish()
-        except BaseException:
-            deriver.stop()
-            for chunks in begun:
-                chunks.abandon()
-            raise
-        finally:
-            connection.close()
+    make_folder(home.staging / "run")
+    rejects = RejectWriter(home.staging / "run" / "rejects", home, batches)
+    parts = _read_all(_Plan(home, batches, circumstances, rejects, days, progress, memory), feeds)
     results = tuple(_result(intake, result) for intake, _, result, _ in parts)
     marks = {intake.source: tuple(intake.marks) for intake, _, _, _ in parts}
     asked = _newly_covered(batches, results, days)
@@ -150,25 +133,52 @@ def take(
     return Outcome(batch, results, marks)
 
 
-def _begin(run: _Run, feed: Feed) -> tuple[Intake, Chunks]:
-    origin = Origin(feed.name, feed.dialect, run.circumstances.now, "", run.circumstances.code)
-    chunks = Chunks(run.folder, run.numbers, origin, salts=run.circumstances.salts, pool=run.pool, deriver=run.deriver)
-    files = [file for file in manifest.evidence_files(run.batches) if file.source == feed.name]
-    stored = StoredRecords(run.home, files, chunks)
-    index = IdCache(run.home, feed.name).load(run.batches)
-    return Intake(feed.name, Sieve(feed.dialect), index, stored, chunks, run.rejects), chunks
+def _read_all(plan: _Plan, feeds: Sequence[Feed]) -> list[_Part]:
+    """Every source into staged chunks; after a failure all threads have ended and all files are closed."""
+    parts: list[_Part] = []
+    begun: list[Chunks] = []
+    numbers = itertools.count().__next__
+    connection = connect(memory=plan.memory, spill=plan.home.staging / "spill")
+    with ThreadPoolExecutor(1, thread_name_prefix="zstd") as pool:
+        deriver = Deriver(connection)
+        try:
+            for feed in feeds:
+                intake, chunks = _begin(plan, feed, numbers, pool, deriver)
+                begun.append(chunks)
+                parts.append((intake, chunks, _read(plan, feed, intake, chunks), feed))
+            deriver.finish()
+        except BaseException:
+            deriver.stop()
+            for chunks in begun:
+                chunks.abandon()
+            raise
+        finally:
+            connection.close()
+    return parts
 
 
-def _read(feed: Feed, intake: Intake, chunks: Chunks, days: Sequence[date], today: date, progress: Progress) -> SourceResult:
+def _begin(
+    plan: _Plan, feed: Feed, numbers: Callable[[], int], pool: ThreadPoolExecutor, deriver: Deriver
+) -> tuple[Intake, Chunks]:
+    given, home = plan.circumstances, plan.home
+    origin = Origin(feed.name, feed.dialect, given.now, "", given.code)
+    chunks = Chunks(home.staging / "run", numbers, origin, salts=given.salts, pool=pool, deriver=deriver)
+    files = [file for file in manifest.evidence_files(plan.batches) if file.source == feed.name]
+    stored = StoredRecords(home, files, chunks)
+    index = IdCache(home, feed.name).load(plan.batches)
+    return Intake(feed.name, Sieve(feed.dialect), index, stored, chunks, plan.rejects), chunks
+
+
+def _read(plan: _Plan, feed: Feed, intake: Intake, chunks: Chunks) -> SourceResult:
     """Read one source to its end or its error; what came before an error is kept."""
     error: str | None = None
     covers: tuple[tuple[date, date], ...] = ()
     try:
         source = feed.open()
-        for piece in source.read(days):
+        for piece in source.read(plan.days):
             intake.take(piece)
-            progress(feed.name, intake.counts["records"], len(getattr(piece, "data", b"")))
-        covers = source.covers(days, today)
+            plan.progress(feed.name, intake.counts["records"], len(getattr(piece, "data", b"")))
+        covers = source.covers(plan.days, plan.circumstances.today)
     except SourceError as failure:
         error = str(failure)
         log.warning("source %s: %s", feed.name, error)  # the run ends with it, in its own words
@@ -208,7 +218,7 @@ def _newly_covered(batches: Sequence[Batch], results: Sequence[SourceResult], da
     return tuple(sorted(new))
 
 
-def _remember(home: Home, batch: Batch, parts: Sequence[tuple[Intake, Chunks, SourceResult, Feed]]) -> None:
+def _remember(home: Home, batch: Batch, parts: Sequence[_Part]) -> None:
     """Extend the id caches. A crash here costs only the time to make them again."""
     for intake, chunks, _, _ in parts:
         commit.remember_ids(home, batch, intake.source, list(chunks))
