@@ -59,7 +59,7 @@ def _measure(case: Case, folder: Path, count: int, runs: int, kept: Path) -> Non
         samples.append(measure.run(case.argv, log))
         if case.limit:
             limits.append(measure.run(case.limit, log))
-    results.save(kept, case, count * case.scale, samples, limits)
+    results.save(kept, case, round(count * case.scale * case.share), samples, limits)
 
 
 def _say(text: str) -> None:

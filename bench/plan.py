@@ -29,6 +29,8 @@ class Case:
     """Puts things back before each run, unmeasured."""
     scale: int = 1
     """Times the count of all other cases."""
+    share: float = 1
+    """Events it reads, as a share of the count: a month has 3 times, a year 36.5 times as many."""
     once: bool = False
     part_of: str = ""
     """The row this belongs to, where several processes make one row: its worst counts."""
@@ -45,7 +47,7 @@ def cases(folder: Path, queries: list[str], *, ten_million: bool) -> Iterator[Ca
     yield _report(folder)
     for name in queries:
         argv = python("bench.cases", "query", folder / "year", name)
-        yield Case(f"query {name}", name, argv, needs=("year",), part_of="queries-year")
+        yield Case(f"query {name}", name, argv, needs=("year",), share=36.5, part_of="queries-year")
 
 
 def _fresh(scratch: Path, home: Path) -> Callable[[], None]:
@@ -140,9 +142,8 @@ def _nights(folder: Path) -> Iterator[Case]:
 def _report(folder: Path) -> Case:
     scratch = folder / "scratch"
     argv = python("audit_pipelines", "--home", scratch / "home", "report", "--month", "2025-06")
-    return Case(
-        "report", "the report of a month, whole command", argv, needs=("month",), before=_fresh(scratch, folder / "month")
-    )
+    what, before = "the report of a month, whole command", _fresh(scratch, folder / "month")
+    return Case("report", what, argv, needs=("month",), before=before, share=3)
 
 
 def query_names() -> list[str]:

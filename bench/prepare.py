@@ -93,13 +93,13 @@ def _days(root: Path, folder: Path, number: int, daily: int) -> None:
     _home(root, root / "none", first_day)
     connection = duckdb.connect(config={"memory_limit": "2GB"})
     connection.execute("SET TimeZone = 'UTC'")
-    # One guardrail change in forty is kept: bulk records hold far more of them than any organisation makes.
+    # One guardrail change or drift scan in forty is kept: bulk records hold far more than an organisation makes.
     connection.execute(
-        "CREATE TABLE pattern AS SELECT * REPLACE ("
+        "CREATE TABLE pattern AS SELECT * EXCLUDE (busy) REPLACE ("
         " CASE WHEN busy THEN 'review.triggered' ELSE action END AS action,"
         " CASE WHEN busy THEN 'review' ELSE category END AS category,"
-        " CASE WHEN busy THEN [] ELSE changes END AS changes) EXCLUDE (busy)"
-        " FROM (SELECT *, action LIKE 'guardrail.%' AND hash(event_id) % 40 <> 0 AS busy"
+        " CASE WHEN busy THEN [] ELSE changes END AS changes)"
+        " FROM (SELECT *, (action LIKE 'guardrail.%' OR action LIKE 'drift_scan.%') AND hash(event_id) % 40 <> 0 AS busy"
         f" FROM read_parquet('{folder}/stored/events/*/*/*.parquet', hive_partitioning = false))"
         f" USING SAMPLE reservoir({daily} ROWS) REPEATABLE (1)"
     )
@@ -118,7 +118,7 @@ def _one_day(connection: object, root: Path, day: dt.date, n: int, daily: int, c
     moved = (
         f"SELECT * REPLACE ('evt_' || printf('%04d', {n}) || event_id[5:] AS event_id,"
         f" 'terracotta/evt_' || printf('%04d', {n}) || event_id[5:] AS uid,"
-        f" occurred_at + INTERVAL {(day - DAY).days} DAY AS occurred_at) FROM pattern"
+        f" occurred_at + INTERVAL ({(day - DAY).days}) DAY AS occurred_at) FROM pattern"
     )
     connection.execute(  # type: ignore[attr-defined]
         f"COPY (SELECT {columns} FROM (SELECT * REPLACE (CAST(row_number() OVER (ORDER BY occurred_at, event_id) - 1 AS INTEGER)"

@@ -140,4 +140,5 @@ def machine() -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     system, release = platform.system(), platform.release().split("-")[0]
     cores = len(os.sched_getaffinity(0))
-    return f"{cores} cores ({platform.machine()}), {memory:.0f} GiB of memory, {system} {release}, Python {platform.python_version()}"
+    python = platform.python_version()
+    return f"{cores} cores ({platform.machine()}), {memory:.0f} GiB of memory, {system} {release}, Python {python}"

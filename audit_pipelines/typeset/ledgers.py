@@ -155,7 +155,7 @@ def rules(facts: Facts, numbers: Mapping[str, tuple[str, QueryText]]) -> Model:
     """Every rule that ran, also those with 0 hits."""
     columns: tuple[Column, ...] = (
         Column(key="rule", label="Rule", width=22),
-        Column(key="question", label="What it looks for", width=36),
+        Column(key="question", label="What it looks for", width=32),
         Column(key="severity", label="Severity", width=10),
         Column(key="days", label="Days run", width=11),
         Column(key="hits", label="Findings", format="number", width=9),
