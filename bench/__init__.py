@@ -1,4 +1,7 @@
-"""Measurements of each stage against the plainest program that does the same work (docs/performance.md).
+"""Benchmarks: how fast each stage is beside the plain limit of its work, and how much memory it takes.
 
-Never part of the tests, never imported by the package.
+``python -m bench`` (``make bench``) measures and writes RESULTS.md; docs/performance.md says what the figures
+mean. ``gates`` holds the limits, ``cases`` what is measured, ``children`` and ``naive`` the processes that are.
+The process that measures imports nothing heavy: a child starts with its parent's peak memory as its own. What
+does not belong here: tests, and anything that the program itself needs.
 """

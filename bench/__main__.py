@@ -1,86 +1,121 @@
-"""``python -m bench``: measure every case against its limit and write bench/RESULTS.md."""
+"""``python -m bench``: measure, print the tables, write RESULTS.md.
+
+The exit code is 0 whatever the figures are, 1 if a case broke, and with ``--gate`` also if a limit was missed.
+"""
 
 import argparse
 import shutil
 import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import measure, results
+from bench import machine, table
+from bench.cases import GROUPS, LARGE
 from bench.gates import GATES
-from bench.plan import Case, cases, query_names
-from bench.steps import order
+from bench.measure import CaseBrokeError
+from bench.place import Place
+from bench.rounds import Samples, Verdict, judge, measure
 
-HERE = Path(__file__).parent
-COUNT, QUICK = 1_000_000, 100_000
-
-
-def main() -> int:
-    """The exit code: 1 if a case broke, or with ``--gate`` if a promise was missed."""
-    options = _options()
-    count = QUICK if options.quick else COUNT
-    runs = options.runs or (1 if options.quick else 5)
-    folder = options.folder.resolve() / str(count)
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = folder / "results.json"
-    known = list(cases(folder, query_names(), ten_million=options.ten_million))
-    wanted = [case for case in known if not options.only or {case.name, case.part_of} & set(options.only)]
-    if not wanted:
-        print("no such case; there are:", *sorted({case.part_of or case.name for case in known}), file=sys.stderr)
-        return 2
-    broken = 0
-    for number, case in enumerate(wanted, start=1):
-        _say(f"[{number}/{len(wanted)}] {case.name}")
-        try:
-            _measure(case, folder, count, runs, kept)
-        except measure.BrokenCaseError as error:
-            broken += 1
-            print(error, file=sys.stderr)
-        if case.needs:
-            shutil.rmtree(folder / "scratch", ignore_errors=True)
-    _say("")
-    rows = results.load(kept)
-    to = options.output or (folder / "RESULTS.md" if options.quick else HERE / "RESULTS.md")
-    to.write_text(results.table(rows, runs))
-    print(to.read_text(), end="")
-    missed = [gate for gate, figure in results.verdicts(rows) if not gate.met(figure)]
-    return 1 if broken or (options.gate and missed) else 0
+RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
-def _measure(case: Case, folder: Path, count: int, runs: int, kept: Path) -> None:
-    """All runs of one case, its limit by turns with it."""
-    own = folder.with_name(str(count * case.scale))
-    log = folder / "log.txt"
-    for step in order(case.needs):
-        measure.run(measure.python("bench.prepare", step, own, count * case.scale), log)
-    samples, limits = [], []
-    for number in range(1 if case.once else runs):
-        case.before()
-        _say(f"{case.name}: run {number + 1}")
-        samples.append(measure.run(case.argv, log))
-        if case.limit:
-            limits.append(measure.run(case.limit, log))
-    results.save(kept, case, round(count * case.scale * case.share), samples, limits)
+@dataclass(slots=True)
+class Outcome:
+    """What a run of the benchmarks came to."""
+
+    groups: dict[str, Samples] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+    """What a case, or the making of a group's inputs, said when it ended with an error."""
+    seconds: float = 0.0
+
+    def verdicts(self) -> list[Verdict]:
+        """Each group has its own gates: no ratio across groups."""
+        return [verdict for samples in self.groups.values() for verdict in judge(GATES, samples)]
 
 
-def _say(text: str) -> None:
-    """Progress, on a terminal only."""
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure each stage beside its plain limit.")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the events, one run: does everything work?")
+    parser.add_argument("--only", action="extend", nargs="+", choices=list(GROUPS), metavar="NAME", help=", ".join(GROUPS))
+    parser.add_argument("--large", action="store_true", help="also ten times as many events, once, for the memory")
+    parser.add_argument("--runs", type=int, help="runs of each case (5; quick: 1)")
+    parser.add_argument("--events", type=int, help="events of the day (1,000,000; quick: 100,000)")
+    parser.add_argument("--folder", type=Path, help="where to put the temporary folder; needs about 8 GB, large 20 GB")
+    parser.add_argument("--gate", action="store_true", help="exit with 1 if a limit is missed")
+    parser.add_argument("--output", type=Path, help="write the tables here (a full run: bench/RESULTS.md)")
+    chosen = parser.parse_args(argv)
+    chosen.runs = chosen.runs or (1 if chosen.quick else 5)
+    chosen.events = chosen.events or (100_000 if chosen.quick else 1_000_000)
+    if chosen.output is None and not (chosen.quick or chosen.only or chosen.events < 1_000_000):
+        chosen.output = RESULTS
+    chosen.names = [name for name in GROUPS if name in (chosen.only or GROUPS) and (chosen.only or name != LARGE)]
+    if chosen.large and LARGE not in chosen.names:
+        chosen.names.append(LARGE)
+    return chosen
+
+
+def _tell(text: str) -> None:
+    """Progress: one line that is written over, on a terminal only."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="100,000 events and one run: does it work, not how fast it is")
-    parser.add_argument(
-        "--only", nargs="+", metavar="NAME", help=f"these cases: {', '.join(dict.fromkeys(g.case for g in GATES))}"
-    )
-    parser.add_argument("--runs", type=int, help="runs of each case (5; with --quick 1)")
-    parser.add_argument("--folder", type=Path, default=HERE / "data", help="where data and homes are kept (about 8 GB)")
-    parser.add_argument("--output", type=Path, help="the table (bench/RESULTS.md; with --quick in the folder)")
-    parser.add_argument("--ten-million", action="store_true", help="also ten times the records, for memory (12 GB more)")
-    parser.add_argument("--gate", action="store_true", help="exit code 1 if a promise is missed")
-    return parser.parse_args()
+def _measure(chosen: argparse.Namespace) -> Outcome:
+    outcome, start = Outcome(), time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="audit-bench-", dir=chosen.folder) as folder:
+        at = Place(Path(folder), chosen.events, 60 if chosen.quick else 365)
+        for name in chosen.names:
+            _tell(f"{name}: making the input")
+            try:
+                group = GROUPS[name](at)
+                samples, broken = measure(group, chosen.runs, _tell)
+                outcome.groups[group.title] = samples
+                outcome.broken |= broken
+            except CaseBrokeError as error:
+                outcome.broken[name] = str(error)
+            shutil.rmtree(at.work, ignore_errors=True)
+    _tell("")
+    outcome.seconds = time.monotonic() - start
+    return outcome
+
+
+def _text(outcome: Outcome, chosen: argparse.Namespace) -> str:
+    verdicts = outcome.verdicts()
+    met = sum(verdict.met for verdict in verdicts)
+    lines = [
+        "# Results",
+        "",
+        f"Measured {datetime.now(UTC):%Y-%m-%d} in {outcome.seconds / 60:.1f} minutes. {chosen.events:,} events of one day, ",
+    ]
+    lines[-1] += f"medians of {chosen.runs}. docs/performance.md says how this is measured and what it means."
+    lines += ["", *machine.describe(), ""]
+    if chosen.events < 1_000_000:
+        lines += ["The limits are made for 1,000,000 events: with fewer, starting up weighs more.", ""]
+    lines += [f"## Limits: {met} of {len(verdicts)} met", "", *table.limits(verdicts)]
+    lines += [f"\nBroke: {name}\n\n```\n{said}\n```" for name, said in outcome.broken.items()]
+    lines += [
+        "",
+        "## Cases",
+        "",
+        "`others`: cores that other processes kept busy meanwhile, at most; in bold where that disturbs.",
+    ]
+    return "\n".join([*lines, *table.cases(outcome.groups), ""])
+
+
+def main(argv: Sequence[str]) -> int:
+    chosen = _arguments(argv)
+    outcome = _measure(chosen)
+    text = _text(outcome, chosen)
+    print(text)
+    if chosen.output:
+        chosen.output.write_text(text, encoding="utf-8")
+    missed = any(not verdict.met for verdict in outcome.verdicts())
+    return int(bool(outcome.broken) or (chosen.gate and missed))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,116 +1,149 @@
-"""The programs that are measured, each in a process of its own: ``python -m bench.cases NAME ARGUMENT ...``.
+"""What is measured: groups of cases that are run in turn, so that a ratio compares like with like.
 
-Those called ``bare_...`` are the plain limits: one statement of stock DuckDB.
+A case is a command and what must be done before each run of it, outside the measured time. What does not
+belong here: limits (``gates``).
 """
 
-import datetime as dt
-import hashlib
-import os
-import sys
+import shutil
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Final
 
-DAY = dt.date(2025, 6, 2)
-"""The day that all records are of: past on every machine's clock."""
-
-COLUMNS = """{id: 'VARCHAR', occurred_at: 'TIMESTAMPTZ', org_id: 'VARCHAR', type: 'VARCHAR', outcome: 'VARCHAR',
-    actor: 'STRUCT("type" VARCHAR, id VARCHAR, "name" VARCHAR, email VARCHAR)',
-    targets: 'STRUCT("type" VARCHAR, id VARCHAR, "name" VARCHAR)[]',
-    context: 'STRUCT(ip VARCHAR, user_agent VARCHAR, session_id VARCHAR, api_key_id VARCHAR, request_id VARCHAR)',
-    before: 'JSON', after: 'JSON'}"""
+from bench import homes, place
+from bench.measure import python, run
+from bench.place import Place
 
 
-def ingest(root: Path, records: Path) -> None:
-    """Take one file of records into a home: what a night's extraction does, without Dagster."""
-    from audit_pipelines import batch, extract
-    from audit_pipelines.home import Home
-    from audit_pipelines.lake import commit, run
-    from audit_pipelines.record import load_dialect
-    from audit_pipelines.settings import Source
-
-    home = Home(root)
-    dialect = load_dialect("terracotta", (extract.DIALECTS,))
-    source = Source(name="terracotta", kind="files", dialect="terracotta", path=str(records.resolve()))
-    batches = batch.history(home)
-    commit.recover(home, batches)
-    now = dt.datetime.combine(DAY + dt.timedelta(days=1 + len(batches)), dt.time(2), dt.UTC)
-    circumstances = run.Circumstances("bench", now, os.urandom, "bench", run.versions())
-    feed = run.Feed(
-        "terracotta", "files", dialect, lambda: extract.open_source(source, home=home, dialect=dialect, seen={}, environ={})
-    )
-    outcome = run.take(home, batches, [feed], [DAY], circumstances)
-    if outcome.errors:
-        sys.exit(str(outcome.errors))
-    counts = outcome.sources[0]
-    print(f"{counts.records} records, {counts.events} events, {counts.duplicates} duplicates, {counts.rejects} rejects")
+def _nothing() -> None:
+    pass
 
 
-def bare_ingest(records: Path, to: Path) -> None:
-    """The limit of an ingest; lines that are no JSON are skipped."""
-    import duckdb
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One command."""
 
-    duckdb.execute(
-        f"COPY (SELECT * FROM read_json('{records}', format = 'newline_delimited', ignore_errors = true, columns = {COLUMNS})"
-        f" ORDER BY occurred_at, id) TO '{to}' (FORMAT parquet, COMPRESSION zstd)"
-    )
-
-
-def drop(root: Path, form: str, compression: str, to: Path) -> None:
-    """Publish the first batch's drop of the day in one format, into a folder beside the home."""
-    from audit_pipelines import batch, settings
-    from audit_pipelines.home import Home
-    from audit_pipelines.lake.read import connect, relate
-    from audit_pipelines.ship.format import load_format
-    from audit_pipelines.ship.publish import publish_day
-    from audit_pipelines.shipped import shipped
-
-    home = Home(root)
-    taken = batch.load(home, 1)
-    wanted = settings.Drop(compression=compression)  # type: ignore[arg-type]
-    connection = connect(memory="1GB", spill=to / "spill")
-    relate(connection, home, taken.files(DAY))
-    made = publish_day(
-        connection,
-        drops=to / "drops",
-        staging=to / "staging",
-        formats=[(load_format(form, (shipped("templates") / "siem",)), wanted)],
-        organisation="bench",
-        batch=taken,
-        manifest_sha256=hashlib.sha256(home.batch(1).read_bytes()).hexdigest(),
-        day=DAY,
-        kind="b",
-    )
-    print(f"{made.formats[0].rows} rows")
+    name: str
+    argv: tuple[str, ...]
+    prepare: Callable[[], object] = _nothing
 
 
-def bare_drop(root: Path, to: Path) -> None:
-    """The limit of a drop: the canonical fields of the same Parquet files, sorted, as JSON."""
-    import duckdb
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Cases that are measured in turn; inputs are made when the group is built."""
 
-    duckdb.execute("SET TimeZone = 'UTC'")
-    duckdb.execute(
-        f"COPY (SELECT * EXCLUDE (line) FROM read_parquet('{root}/events/*/*/*.parquet', hive_partitioning = false)"
-        f" ORDER BY occurred_at, uid) TO '{to}' (FORMAT json)"
+    title: str
+    cases: tuple[Case, ...]
+    runs: int | None = None
+    """At most so many runs of each."""
+
+
+def ingest(at: Place) -> Group:
+    """Records to evidence and Parquet: new ones, among stored ones, stored ones only."""
+    records, mixed, stored = at.records(), at.mixed(), at.stored()
+    table, home = at.work / "bare.parquet", at.work / "home"
+    count = at.events
+    copies, conflicts, bad = (count // share for share in (50, 1000, 1000))
+
+    def take(*expected: int) -> tuple[str, ...]:
+        return python("bench.children.take", home, *expected)
+
+    return Group(
+        "Records to evidence and sorted Parquet",
+        (
+            Case("bare load", python("bench.children.load", records, table), lambda: at.clean("bare.parquet")),
+            Case("ingest", take(count, 0, 0, 0), lambda: homes.write(at.clean("home"), records)),
+            Case(
+                "ingest, ids stored",
+                take(count - copies + conflicts - bad, copies - conflicts, conflicts, bad),
+                lambda: homes.copy(stored, at.clean("home"), mixed),
+            ),
+            Case("ingest, read again", take(0, count, 0, 0), lambda: homes.copy(stored, at.clean("home"), records)),
+        ),
     )
 
 
-def query(root: Path, name: str) -> None:
-    """One query over all days of a home."""
-    from audit_pipelines import sql
-    from audit_pipelines.defs import asking
-    from audit_pipelines.home import open_home
-
-    given = {"seed": "bench"} if any(parameter.name == "seed" for parameter in sql.find(name).parameters) else {}
-    _, rows = asking.ask(open_home(root), name, given, dt.date(2025, 7, 1))
-    print(f"{name}: {len(rows)} rows")
+def large(at: Place) -> Group:
+    """Ten times as many records, for the memory; once."""
+    records, home = at.many(), at.work / "home"
+    argv = python("bench.children.take", home, 10 * at.events, 0, 0, 0)
+    return Group(
+        "Ten times as many records", (Case("large ingest", argv, lambda: homes.write(at.clean("home"), records)),), runs=1
+    )
 
 
-_PATHS = (ingest, bare_ingest, bare_drop)
-CASES: dict[str, Callable[..., None]] = {
-    **{case.__name__: lambda *given, case=case: case(*map(Path, given)) for case in _PATHS},
-    "drop": lambda root, form, compression, to: drop(Path(root), form, compression, Path(to)),
-    "query": lambda root, name: query(Path(root), name),
+def drop(at: Place) -> Group:
+    """Every format beside DuckDB's own JSON of the same fields, and with zstd beside zstd of the same bytes."""
+    return Group("Drops", tuple(case for form in place.formats() for case in _drops(at, form)))
+
+
+def _drops(at: Place, form: str) -> list[Case]:
+    home, lines = at.stored(), at.lines(form)
+    drops, bare, packed = at.work / "drops", at.work / "bare.ndjson", at.work / "lines.zst"
+
+    def child(compression: str) -> tuple[str, ...]:
+        return python("bench.children.drop", home, drops, form, compression)
+
+    cases = [
+        Case(f"bare json {form}", python("bench.children.copy_json", home, form, bare), lambda: at.clean("bare.ndjson")),
+        Case(f"drop {form}", child("none"), lambda: at.clean("drops")),
+    ]
+    if zstd := shutil.which("zstd"):
+        argv = (zstd, "-T0", "-3", "-q", "-f", "-o", str(packed), str(lines))
+        cases += [
+            Case(f"zstd {form}", argv, lambda: at.clean("lines.zst")),
+            Case(f"drop {form}, zstd", child("zstd"), lambda: at.clean("drops")),
+        ]
+    return cases
+
+
+def empty_night(at: Place) -> Group:
+    """A night that brings nothing beside a Dagster run that does nothing."""
+    home, hollow = at.clean("home"), at.clean("hollow")
+    shutil.copytree(at.stored(), home)
+    hollow.mkdir()
+    empty = python("bench.children.hollow", hollow, homes.START)
+    run(empty)  # the first run makes Dagster's tables, as the first night has done
+    nothing = Case("empty night", python("audit_pipelines", "--home", home, "night"))
+    run(nothing.argv)  # the first one after the copy may have days to cover
+    return Group("A night that brings nothing", (Case("hollow night", empty), nothing))
+
+
+def night(at: Place) -> Group:
+    """A whole night beside the same work as a loop in plain Python."""
+    records, home, out = at.records(), at.work / "home", at.work / "plain"
+    whole = python("audit_pipelines", "--home", home, "night")
+    return Group(
+        "A whole night",
+        (
+            Case("plain loop", python("bench.naive", records, out), lambda: at.clean("plain").mkdir()),
+            Case("night", whole, lambda: homes.write(at.clean("home"), records)),
+        ),
+    )
+
+
+def queries(at: Place) -> Group:
+    """Every query over the whole year."""
+    home = at.year()
+    cases = tuple(Case(f"query {name}", python("bench.children.ask", home, name)) for name in place.queries())
+    return Group(f"Queries over {at.days} days of {at.a_day:,} events", cases)
+
+
+def report(at: Place) -> Group:
+    """The report of one month of the year, by its command."""
+    home = at.year()
+    argv = python("audit_pipelines", "--home", home, "report", "--month", place.MONTH)
+    fresh = Case("report", argv, lambda: shutil.rmtree(home / "reports", ignore_errors=True))
+    return Group(f"Report of a month of {30 * at.a_day:,} events", (fresh,))
+
+
+GROUPS: Final[dict[str, Callable[[Place], Group]]] = {
+    "ingest": ingest,
+    "drop": drop,
+    "empty-night": empty_night,
+    "night": night,
+    "queries": queries,
+    "report": report,
+    "large": large,
 }
-
-if __name__ == "__main__":
-    CASES[sys.argv[1]](*sys.argv[2:])
+LARGE: Final = "large"
+"""Only when asked for: it takes minutes and gigabytes."""

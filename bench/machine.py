@@ -13,6 +13,6 @@ def describe() -> list[str]:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     return [
-        f"Machine: {usable} cores ({platform.machine()}), about {memory} GiB of memory, {platform.system()}; files in the page cache.",
+        f"Machine: {usable} cores ({platform.machine()}), about {memory} GiB of memory, {platform.system()}; cache warm.",
         f"Versions: Python {platform.python_version()}, {libraries}.",
     ]

@@ -1,49 +1,79 @@
-"""One fresh process, measured by the kernel: wall time, CPU time of all its threads, greatest resident memory.
+"""One child process, measured from outside by wait4(2): wall, CPU, peak memory.
 
-The process that measures must stay small: Linux counts the memory of the forking process into the child's
-``ru_maxrss``. So all preparation runs in processes of its own too.
+Wall and CPU include the interpreter's start and its imports. What does not belong here: what is run.
 """
 
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+ROOT = Path(__file__).parent.parent
 
-class BrokenCaseError(Exception):
-    """A case did not end well: there is nothing to measure."""
+
+class CaseBrokeError(Exception):
+    """A child ended with an error; the text is the end of what it said."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run."""
+    """One run of one child."""
 
     wall: float
+    """Seconds."""
     cpu: float
-    mib: float
+    """Seconds of all cores, user and system."""
+    peak: float
+    """Largest resident set, MiB."""
+    others: float
+    """Cores that other processes kept busy meanwhile; 0 where the system does not say."""
 
 
-def run(argv: Sequence[str], log: Path) -> Sample:
-    """Run ``argv`` to its end; its output goes to ``log``.
+def run(argv: Sequence[str]) -> Sample:
+    """Run ``argv`` to its end.
 
     Raises:
-        BrokenCaseError: it ended with another exit code than 0.
+        CaseBrokeError: it did not end with 0.
     """
-    os.sync()  # what earlier runs wrote is not to be paid for by this one
-    with open(log, "ab") as output:
-        began = time.monotonic()
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise BrokenCaseError(f"{' '.join(argv)}: exit code {process.returncode}, see {log}")
-    return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    with tempfile.TemporaryFile() as said:
+        busy, start = _busy(), time.perf_counter()
+        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=ROOT, env=_environment())
+        _, status, usage = os.wait4(child.pid, 0)
+        wall = time.perf_counter() - start
+        child.returncode = os.waitstatus_to_exitcode(status)
+        cpu = usage.ru_utime + usage.ru_stime
+        others = max(0.0, (_busy() - busy - cpu) / wall)
+        if child.returncode:
+            said.seek(0)
+            tail = said.read().decode(errors="replace").strip().splitlines()[-12:]
+            raise CaseBrokeError("\n".join([f"{' '.join(argv)} ended with {child.returncode}", *tail]))
+    return Sample(wall, cpu, _mib(usage.ru_maxrss), others)
 
 
-def python(module: str, *arguments: object) -> list[str]:
+def python(module: str, *arguments: object) -> tuple[str, ...]:
     """The command that runs ``module`` with this interpreter."""
-    return [sys.executable, "-m", module, *map(str, arguments)]
+    return (sys.executable, "-m", module, *map(str, arguments))
+
+
+def _environment() -> dict[str, str]:
+    """The environment of a child: the checkout comes before whatever is installed."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _mib(maxrss: int) -> float:
+    return maxrss / (1 << 20) if sys.platform == "darwin" else maxrss / (1 << 10)
+
+
+def _busy() -> float:
+    """Seconds that all cores together have been busy since the system started."""
+    try:
+        fields = Path("/proc/stat").read_text(encoding="ascii").split(None, 8)
+    except OSError:
+        return 0.0
+    user, nice, system, _idle, _wait, irq, softirq = map(int, fields[1:8])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")

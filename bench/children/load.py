@@ -12,7 +12,7 @@ _TARGETS = '\'STRUCT("type" VARCHAR, id VARCHAR, "name" VARCHAR)[]\''
 _CONTEXT = "'STRUCT(ip VARCHAR, user_agent VARCHAR, session_id VARCHAR, api_key_id VARCHAR, request_id VARCHAR)'"
 COLUMNS = f"""{{
     id: 'VARCHAR', occurred_at: 'TIMESTAMPTZ', org_id: 'VARCHAR', "type": 'VARCHAR', outcome: 'VARCHAR',
-    actor: {_ACTOR}, targets: {_TARGETS}, context: {_CONTEXT}, before: 'JSON', after: 'JSON'
+    actor: {_ACTOR}, targets: {_TARGETS}, context: {_CONTEXT}, before: 'MAP(VARCHAR, JSON)', after: 'MAP(VARCHAR, JSON)'
 }}"""
 STATEMENT = f"""
 COPY (
@@ -20,7 +20,10 @@ COPY (
         split_part("type", '.', 1) AS category, "type" AS action, outcome,
         actor."type" AS actor_type, actor.id AS actor_id, actor."name" AS actor_name, actor.email AS actor_email,
         targets, targets[1]."type" AS target_type, targets[1].id AS target_id, targets[1]."name" AS target_name,
-        context.ip AS source_ip, context.user_agent AS user_agent, before, after,
+        context.ip AS source_ip, context.user_agent AS user_agent,
+        CASE WHEN before IS NULL AND after IS NULL THEN [] ELSE list_transform(
+            list_distinct(list_concat(map_keys(before), map_keys(after))),
+            lambda k: {{'field': k, 'before': before[k], 'after': after[k]}}) END AS changes,
         context.api_key_id AS api_key_id, context.session_id AS session_id, context.request_id AS request_id,
         TIMESTAMPTZ '2024-11-07 01:30:00+00' AS extracted_at
     FROM read_json($records, format = 'newline_delimited', columns = {COLUMNS})

@@ -27,10 +27,10 @@ def mixed(file: Path, day: date, stored: str) -> None:
     with open(stored, "rb") as known:
         count = sum(1 for _ in known)
     with open(stored, "rb") as known, open(file, "wb") as out:
-        out.writelines(_mix(known, bulk(day, count, 2), count))
+        out.writelines(_mix(known, bulk(day, count, 2)))
 
 
-def _mix(known: Iterator[bytes], new: Iterator[bytes], count: int) -> Iterator[bytes]:
+def _mix(known: Iterator[bytes], new: Iterator[bytes]) -> Iterator[bytes]:
     for number, (old, fresh) in enumerate(zip(known, new, strict=True)):
         if number % 1000 == 525:
             yield b"%d %b" % (number, BAD[number // 1000 % len(BAD)])
@@ -43,7 +43,8 @@ def _mix(known: Iterator[bytes], new: Iterator[bytes], count: int) -> Iterator[b
 
 
 def main(file: str, day: str, what: str, *arguments: str) -> None:
-    {"records": records, "mixed": mixed}[what](Path(file), date.fromisoformat(day), *arguments)
+    make = {"records": records, "mixed": mixed}[what]
+    make(Path(file), date.fromisoformat(day), *arguments)  # type: ignore[operator]
 
 
 if __name__ == "__main__":
