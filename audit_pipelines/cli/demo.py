@@ -1,5 +1,8 @@
 """``demo``: a made-up organisation, extracted through the real client, reported and shipped."""
 
+import os
+import shutil
+import sys
 from datetime import date, datetime
 from pathlib import Path
 
@@ -34,5 +37,13 @@ def demo(directory: Path, seed: int, today: datetime | None, serve: bool) -> Non
     with Bars() as bars:
         shown = showing.play(directory, seed=seed, today=day, progress=bars, say=click.echo)
     click.echo()
-    for line in showing.summary(shown, directory):
+    for line in showing.summary(shown, directory, _program()):
         click.echo(line)
+
+
+def _program() -> str:
+    """How this program can be called from here, for the summary's commands."""
+    if shutil.which("audit-pipelines"):
+        return "audit-pipelines"
+    called = Path(sys.argv[0])
+    return os.path.relpath(called) if called.name == "audit-pipelines" else "python -m audit_pipelines"

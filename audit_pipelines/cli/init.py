@@ -1,11 +1,12 @@
 """``init``: make a home."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 
 from audit_pipelines.errors import HomeError
+from audit_pipelines.settings import Schedule
 
 
 @click.command()
@@ -18,7 +19,8 @@ def init(directory: Path, name: str, organisation_id: str) -> None:
 
     if (directory / "audit.toml").exists():
         raise HomeError("there is a home already", where=str(directory), todo="edit its audit.toml, or choose another directory")
-    home = found(directory, name=name, organisation_id=organisation_id, start=datetime.now(UTC).date().replace(day=1))
+    start = datetime.now(UTC).date() - timedelta(days=Schedule().overlap_days + 1)  # what the first night asks for
+    home = found(directory, name=name, organisation_id=organisation_id, start=start)
     click.echo(f"Made a home in {home.root}")
     click.echo(f"Next: say in {home.settings_file} where the events come from, then run")
     click.echo(f"  audit-pipelines --home {directory} night")

@@ -127,7 +127,7 @@ def _score(home: Home, made: Demo) -> tuple[tuple[Incident, ...], tuple[Incident
     return tuple(found_ones), tuple(one for one in made.incidents if one not in found_ones)
 
 
-def summary(shown: Shown, directory: Path) -> list[str]:
+def summary(shown: Shown, directory: Path, program: str = "audit-pipelines") -> list[str]:
     """Where everything is, and what to do next."""
     home, stands = shown.home, shown.standing
     pdfs = [path for month, _ in shown.demo.backfills for path in monthly.revisions(home, month)[-1].glob("*.pdf")]
@@ -144,10 +144,10 @@ def summary(shown: Shown, directory: Path) -> list[str]:
         f"Evidence (zstdcat reads it): {directory / 'evidence'}/",
         "",
         "Next:",
-        f"  audit-pipelines --home {directory} status",
-        f"  audit-pipelines --home {directory} query configuration_changes --from {shown.demo.nights[0]}",
-        f"  audit-pipelines --home {directory} dagster dev",
-        f"  audit-pipelines demo --serve {directory}     (serves the API again, for more nights)",
+        f"  {program} --home {directory} status",
+        f"  {program} --home {directory} query configuration_changes --from {shown.demo.nights[0]}",
+        f"  {program} --home {directory} dagster dev",
+        f"  {program} demo --serve {directory}     (serves the API again, for more nights)",
     ]
     if stands.problems:
         lines += ["", *stands.problems]
