@@ -12,6 +12,9 @@ import msgspec
 from audit_pipelines.errors import LakeError
 from audit_pipelines.home import Home
 
+FORMAT = 1
+"""The manifest's layout that this version writes and reads."""
+
 
 class _Frozen(msgspec.Struct, frozen=True, kw_only=True):
     """Base of the manifest's parts; unknown members of a newer minor version are ignored."""
@@ -108,7 +111,7 @@ class RejectFile(_Frozen, frozen=True, kw_only=True):
 class Batch(_Frozen, frozen=True, kw_only=True):
     """One run's addition to the home."""
 
-    format: int = 1
+    format: int = FORMAT
     seq: int
     run_id: str
     extracted_at: datetime
@@ -154,6 +157,9 @@ def load(home: Home, seq: int) -> Batch:
         raise LakeError("no such batch", where=str(path), todo="restore it from a backup") from None
     except (msgspec.MsgspecError, OSError, ValueError) as error:
         raise LakeError(f"damaged manifest: {error}", where=str(path), todo="restore it from a backup") from None
+    if batch.format != FORMAT:
+        todo = "use the version of audit-pipelines that wrote it"
+        raise LakeError(f"manifest format {batch.format}, this version knows {FORMAT}", where=str(path), todo=todo)
     if batch.seq != seq:
         raise LakeError(f"is the manifest of batch {batch.seq}", where=str(path), todo="restore it from a backup")
     return batch

@@ -108,14 +108,21 @@ def load_dialect(name: str, folders: Sequence[Path]) -> Dialect:
     """Find ``<name>.sql`` in the first of ``folders`` that has it, and read its header.
 
     Raises:
-        SettingsError: there is no such dialect, or its header is incomplete.
+        SettingsError: there is no such dialect, it cannot be read, or its header is incomplete.
     """
     for folder in folders:
         path = folder / f"{name}.sql"
         if path.is_file():
-            return parse_dialect(name, path.read_text(encoding="utf-8"), where=str(path))
+            return parse_dialect(name, _text(path), where=str(path))
     known = sorted({path.stem for folder in folders for path in folder.glob("*.sql")})
     raise SettingsError(f"no dialect {name!r}", where="audit.toml: sources.dialect", todo=f"there are: {', '.join(known)}")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot be read: {error}", where=str(path), todo="make it readable UTF-8") from None
 
 
 def parse_dialect(name: str, sql: str, *, where: str) -> Dialect:
@@ -129,6 +136,10 @@ def parse_dialect(name: str, sql: str, *, where: str) -> Dialect:
     if not names("time") or unit not in ("s", "ms", "us"):
         todo = "a dialect begins with: -- id: KEY / -- time: KEY / -- unit: s, ms or us / -- objects: / -- arrays:"
         raise SettingsError("incomplete header", where=where, todo=todo)
+    keys = [key for line in ("id", "time", "objects", "arrays") for key in names(line)]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise SettingsError(f"{', '.join(twice)} stands twice in the header", where=where, todo="a member is one of the four")
     return Dialect(
         name=name,
         sql=sql,

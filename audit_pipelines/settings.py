@@ -184,6 +184,12 @@ def _check(settings: Settings, file: str) -> None:
         )
     _check_sources(settings.sources, file)
     _check_schedule(settings, file)
+    for name, drop in settings.drops.items():
+        if not _SLUG.fullmatch(name):
+            raise SettingsError(f"{name!r} cannot be part of a file name", where=f"{file}: drops", todo=_SLUG_RULE)
+        if (drop.line_budget or 0) < 0:
+            where = f"{file}: drops.{name}.line_budget"
+            raise SettingsError("must not be negative", where=where, todo="0 = no limit, absent = the format's own")
     if settings.retention.months < 1:
         raise SettingsError("must be at least 1", where=f"{file}: retention.months", todo="the default is 12")
 
@@ -204,14 +210,20 @@ def _check_sources(sources: tuple[Source, ...], file: str) -> None:
             raise SettingsError("must be 1 to 100000", where=f"{where}.page_size", todo="the default is 1000")
         if source.retries < 0:
             raise SettingsError("must not be negative", where=f"{where}.retries", todo="the default is 5")
-        seconds(source.timeout, key=f"sources[{number}].timeout", file=file)
+        _some_time(source.timeout, f"sources[{number}].timeout", file)
+
+
+def _some_time(text: str, key: str, file: str) -> None:
+    """A duration that is not zero."""
+    if seconds(text, key=key, file=file) == 0:
+        raise SettingsError("must be longer than zero", where=f"{file}: {key}", todo='write e.g. "30s" or "6h"')
 
 
 def _check_schedule(settings: Settings, file: str) -> None:
     schedule, anomalies = settings.schedule, settings.anomalies
     seconds(schedule.lock_wait, key="schedule.lock_wait", file=file)
     if schedule.every:
-        seconds(schedule.every, key="schedule.every", file=file)
+        _some_time(schedule.every, "schedule.every", file)
     if schedule.overlap_days < 0 or any(days < 1 for days in schedule.revisit_days):
         raise SettingsError("days must be positive", where=f"{file}: schedule", todo="overlap_days = 3, revisit_days = [7, 30]")
     for key in ("nightly", "monthly"):

@@ -63,6 +63,13 @@ def test_a_damaged_manifest(home, content):
         manifest.history(home)
 
 
+def test_a_manifest_of_another_format(home):
+    content = msgspec.json.decode(home.batch(1).read_bytes())
+    home.batch(1).write_bytes(msgspec.json.encode({**content, "format": 2}))
+    with pytest.raises(LakeError, match="manifest format 2, this version knows 1"):
+        manifest.history(home)
+
+
 def test_members_of_a_newer_version_are_ignored(home):
     content = msgspec.json.decode(home.batch(1).read_bytes())
     home.batch(1).write_bytes(msgspec.json.encode({**content, "new": [1]}))

@@ -26,3 +26,15 @@ def test_the_first_folder_wins_and_unknown_names_list_the_known(tmp_path):
     assert load_dialect("x", folders).time_unit == "s"
     with pytest.raises(SettingsError, match="there are: x"):
         load_dialect("y", folders)
+
+
+@pytest.mark.parametrize("header", ["-- id: t\n-- time: t\n", "-- id: a, a\n-- time: t\n", "-- time: t\n-- objects: t\n"])
+def test_a_member_is_named_once(header):
+    with pytest.raises(SettingsError, match="stands twice in the header"):
+        parse_dialect("x", header, where="x.sql")
+
+
+def test_a_dialect_that_is_no_text(tmp_path):
+    (tmp_path / "x.sql").write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match=r"x\.sql: cannot be read"):
+        load_dialect("x", [tmp_path])

@@ -25,6 +25,8 @@ from audit_pipelines.lake.derive import Origin, prepare, record_batch, write_par
 from audit_pipelines.lake.evidence import CHUNK_LINES, EvidenceWriter, FrameCache, Salts
 
 OPEN_BYTES: Final = 192 << 20
+CHUNK_BYTES: Final = 2 * OPEN_BYTES
+"""A lone chunk of large records is closed too, before it has CHUNK_LINES."""
 OPEN_FILES: Final = 200
 LINE_BITS: Final = 18
 """Bits for the line in a locator: CHUNK_LINES fits in."""
@@ -201,6 +203,8 @@ class Chunks:
             len(self._open) > OPEN_FILES or sum(chunk.held for chunk in self._open.values()) > OPEN_BYTES
         ):
             self._close(min(self._open.values(), key=lambda chunk: chunk.touched))
+        for chunk in [chunk for chunk in self._open.values() if chunk.held > CHUNK_BYTES]:
+            self._close(chunk)
 
     def _close(self, chunk: Chunk) -> None:
         chunk.lines = chunk.writer.lines

@@ -123,7 +123,7 @@ def _names_in(content: bytes) -> list[object]:
     named = json.loads(content)
     if not isinstance(named, list):
         raise ValueError("no list of names")
-    return named
+    return [name for name in named if str(name).startswith(("evidence/", "events/", "rejects/")) and ".." not in str(name)]
 
 
 def clear(home: Home) -> None:
@@ -220,4 +220,4 @@ def remember_ids(home: Home, batch: Batch, source: str, chunks: Sequence[Chunk])
         return
     hashes = np.concatenate([part for chunk in chunks for part in chunk.hashes])
     locators = np.concatenate([np.arange(file.first, file.end, dtype=np.int64) for file in files])
-    IdCache(home, source).save(batch.seq, hashes, locators)
+    IdCache(home, source).save(batch, hashes, locators)

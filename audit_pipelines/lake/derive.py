@@ -88,14 +88,15 @@ def write_parquet(
     connection.register("conflicts", _conflicts_table(conflicts))
     try:
         _copy(connection, path, origin)
-        rows = connection.execute("SELECT count(*) FROM read_parquet($path)", {"path": str(path)}).fetchall()
+        counted = "SELECT count(*), count(DISTINCT line) FROM read_parquet($path)"
+        ((rows, lines),) = connection.execute(counted, {"path": str(path)}).fetchall()
     finally:
         connection.unregister("received")
         connection.unregister("conflicts")
     expected = sum(batch.num_rows for batch in batches)
-    if rows != [(expected,)]:
+    if rows != expected or lines != expected:
         todo = "a dialect must give exactly one row for each record"
-        raise LakeError(f"{rows[0][0]} rows for {expected} records", where=f"dialect {origin.dialect.name}", todo=todo)
+        raise LakeError(f"{rows} rows of {lines} lines for {expected} records", where=f"dialect {origin.dialect.name}", todo=todo)
 
 
 def _conflicts_table(conflicts: Sequence[tuple[int, int]]) -> pa.Table:

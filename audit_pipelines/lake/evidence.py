@@ -88,7 +88,10 @@ class EvidenceWriter:
             self._jobs.pop(0).result()
 
     def _append(self, lines: list[bytes]) -> None:
-        frame = _compress(b"\n".join(lines) + b"\n")
+        content = b"\n".join(lines) + b"\n"
+        if content.count(b"\n") != len(lines):
+            raise LakeError("a record with a line end inside", where=str(self.path), todo="its source must turn it into a space")
+        frame = _compress(content)
         self._offsets.append(self._size)
         self._file.write(frame)
         self._digest.update(frame)

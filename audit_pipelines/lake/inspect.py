@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 import duckdb
 import pyarrow.parquet as pq
 
-from audit_pipelines.batch import Batch, EvidenceFile
+from audit_pipelines.batch import Batch, EvidenceFile, RejectFile
 from audit_pipelines.errors import AuditError, LakeError
 from audit_pipelines.home import Home
 from audit_pipelines.lake.commit import reconcile
@@ -35,29 +35,41 @@ class Problem:
 CHECKS = ("counts_reconcile", "schema", "row_order", "uid_unique")
 
 
-def inspect(home: Home, batch: Batch) -> list[Problem]:
-    """Everything that is wrong with the batch's files; empty = sound."""
+def inspect(home: Home, batch: Batch, earlier: Sequence[Batch] = ()) -> list[Problem]:
+    """Everything that is wrong with the batch's files; empty = sound.
+
+    With the batches ``earlier`` than it, a uid that one of them has on the same day is found too.
+    """
     problems = []
     try:
         reconcile(batch)
     except LakeError as error:
         problems.append(Problem("counts_reconcile", None, error.what))
+    if batch.rejects is not None and (text := _size(home, batch.rejects)):
+        problems.append(Problem("counts_reconcile", None, text))
     connection = connect(memory="1GB", spill=home.staging / "spill")
     try:
         for day in batch.days:
-            problems += _day(connection, home, batch.files(day.day), day.day)
+            others = [file for other in earlier for file in other.files(day.day)] if batch.files(day.day) else []
+            problems += _day(connection, home, batch.files(day.day), others, day.day)
     finally:
         connection.close()
     return problems
 
 
-def _day(connection: duckdb.DuckDBPyConnection, home: Home, files: Sequence[EvidenceFile], day: date) -> list[Problem]:
+def _day(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    files: Sequence[EvidenceFile],
+    others: Sequence[EvidenceFile],
+    day: date,
+) -> list[Problem]:
     problems = []
     steps: tuple[tuple[str, Callable[[], str | None]], ...] = (
         ("counts_reconcile", lambda: _counts(home, files)),
         ("schema", lambda: _schema(connection, home, files)),
         ("row_order", lambda: _order(connection, home, files, day)),
-        ("uid_unique", lambda: _unique(connection, home, files)),
+        ("uid_unique", lambda: _unique(connection, home, [*others, *files])),
     )
     for check, step in steps:
         try:
@@ -71,12 +83,19 @@ def _day(connection: duckdb.DuckDBPyConnection, home: Home, files: Sequence[Evid
 
 def _counts(home: Home, files: Sequence[EvidenceFile]) -> str | None:
     for file in files:
-        if not (home.root / file.path).is_file():
-            return f"{file.path} is missing"
-        if (size := (home.root / file.path).stat().st_size) != file.bytes:
-            return f"{file.path} has {size} bytes, the manifest says {file.bytes}"
+        if text := _size(home, file):
+            return text
         if (rows := pq.read_metadata(home.root / file.events).num_rows) != file.count:
             return f"{file.events} has {rows} rows, the manifest says {file.count}"
+    return None
+
+
+def _size(home: Home, file: EvidenceFile | RejectFile) -> str | None:
+    path = home.root / file.path
+    if not path.is_file():
+        return f"{file.path} is missing"
+    if (size := path.stat().st_size) != file.bytes:
+        return f"{file.path} has {size} bytes, the manifest says {file.bytes}"
     return None
 
 

@@ -7,6 +7,8 @@ run that are not yet in a chunk (``chunks`` hands them over through ``Staged``).
 
 import bisect
 import contextlib
+import functools
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +86,11 @@ class StoredRecords:
 
 
 class IdCache:
-    """The id index of one source on disk: ``state/ids/<source>/<first seq>-<last seq>.npy``."""
+    """The id index of one source on disk: ``state/ids/<source>/<first seq>-<last seq>-<mark>.npy``.
+
+    The mark is made of the digests of the evidence whose ids the file has: a cache that came with another
+    copy of the home, or stayed behind when the home was restored, is not believed.
+    """
 
     def __init__(self, home: Home, source: str) -> None:
         self._home, self._source = home, source
@@ -95,45 +101,49 @@ class IdCache:
         index = IdIndex()
         wanted = {batch.seq: self._files(batch) for batch in batches}
         wanted = {seq: files for seq, files in wanted.items() if files}
-        for path, low, high in self._saved():
+        for path, low, high, mark in self._saved():
             covered = [seq for seq in wanted if low <= seq <= high]
-            run = load_run(path, sum(file.count for seq in covered for file in wanted[seq])) if covered else None
+            files = [file for seq in covered for file in wanted[seq]]
+            run = load_run(path, sum(file.count for file in files)) if files and mark == _mark(files) else None
             if run is None:
                 path.unlink()
                 continue
             for seq in covered:
                 del wanted[seq]
             index.adopt(*run)
-        for seq, files in wanted.items():
-            hashes, locators = self._rebuild(files)
-            self.save(seq, hashes, locators)
+        for batch in batches:
+            if batch.seq not in wanted:
+                continue
+            hashes, locators = self._rebuild(wanted[batch.seq])
+            self.save(batch, hashes, locators)
             index.add(hashes, locators)
         return index
 
-    def save(self, seq: int, hashes: Hashes, locators: Locators) -> None:
-        """Keep the run of batch ``seq``, merged with the newest runs so that few files remain.
+    def save(self, batch: Batch, hashes: Hashes, locators: Locators) -> None:
+        """Keep the run of ``batch``, merged with the newest runs so that few files remain.
 
         A crash here costs only the time to make the run again.
         """
-        low, superseded = seq, []
-        for path, first, last in sorted(self._saved(), key=lambda saved: -saved[1]):
+        low, mark, superseded = batch.seq, _mark(self._files(batch)), []
+        for path, first, last, older in sorted(self._saved(), key=lambda saved: -saved[1]):
             run = load_run(path, _count(path))
             if run is None or last >= low or len(run[0]) > 3 * len(hashes):
                 break
             hashes, locators = np.concatenate([run[0], hashes]), np.concatenate([run[1], locators])
-            low = first
+            low, mark = first, mark ^ older
             superseded.append(path)
-        save_run(self._folder / f"{low}-{seq}.npy", hashes, locators)
+        save_run(self._folder / f"{low}-{batch.seq}-{mark:016x}.npy", hashes, locators)
         for path in superseded:
             path.unlink()
 
-    def _saved(self) -> list[tuple[Path, int, int]]:
+    def _saved(self) -> list[tuple[Path, int, int, int]]:
+        """Path, first and last batch, and mark of each run, by the first batch."""
         found = []
         if self._folder.is_dir():
             for path in sorted(self._folder.glob("*.npy")):
                 with contextlib.suppress(ValueError):
-                    low, high = (int(part) for part in path.stem.split("-"))
-                    found.append((path, low, high))
+                    low, high, mark = path.stem.split("-")
+                    found.append((path, int(low), int(high), int(mark, 16)))
         return sorted(found, key=lambda saved: saved[1])
 
     def _files(self, batch: Batch) -> list[EvidenceFile]:
@@ -152,6 +162,11 @@ class IdCache:
             hashes.append(hash_ids(ids, len(ids)))
             locators.append(table.column("line").to_numpy().astype(np.int64) + file.first)
         return np.concatenate(hashes), np.concatenate(locators)
+
+
+def _mark(files: Sequence[EvidenceFile]) -> int:
+    """64 bits that tell these files from others; runs are merged in any order, hence XOR."""
+    return functools.reduce(operator.xor, (int(file.sha256[:16], 16) for file in files))
 
 
 def _count(path: Path) -> int:

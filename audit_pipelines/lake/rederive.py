@@ -8,10 +8,13 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from audit_pipelines.batch import Batch, EvidenceFile
 from audit_pipelines.durable import make_folder, publish
@@ -25,6 +28,9 @@ from audit_pipelines.lake.sieve import Sieve
 from audit_pipelines.record import Dialect
 
 log = logging.getLogger(__name__)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO: Final = timedelta(microseconds=1)
+_HEADER: Final = "the dialect's header changed in a way that old records do not fit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,8 @@ def rederive(
     """Make the Parquet of ``wanted`` again; files that come out the same are not touched.
 
     Raises:
-        LakeError: evidence is missing or damaged.
+        LakeError: evidence is missing or damaged, or the dialect now reads other ids or times: those are fixed
+            when a record is stored.
     """
     make_folder(home.staging)
     connection = connect(memory="1GB", spill=home.staging / "spill")
@@ -76,28 +83,49 @@ def _one(connection: duckdb.DuckDBPyConnection, home: Home, batch: Batch, file: 
     if final.is_file() and _digest(final) == _digest(staged):
         staged.unlink()
         return False
+    _check_identity(connection, final, staged, dialect)
     publish(staged, final)
     log.info("made again: %s", file.events)
     return True
 
 
+def _check_identity(connection: duckdb.DuckDBPyConnection, old: Path, new: Path, dialect: Dialect) -> None:
+    """Another dialect may change columns but no uid and no time; rows of the same dialect were damaged, and are mended."""
+    try:
+        made_by = (pq.read_metadata(old).metadata or {}).get(b"dialect_sha256")
+        if made_by in (None, dialect.sha256.encode()):
+            return
+        sql = """
+            SELECT count(*) FROM read_parquet($old, hive_partitioning = false) AS a
+            FULL JOIN read_parquet($new, hive_partitioning = false) AS b USING (line)
+            WHERE (a.uid, a.occurred_at) IS DISTINCT FROM (b.uid, b.occurred_at)"""
+        ((changed,),) = connection.execute(sql, {"old": str(old), "new": str(new)}).fetchall()
+    except (OSError, pa.ArrowException, duckdb.Error):
+        return  # the old file is missing or torn: there is nothing to compare
+    if changed:
+        raise LakeError(f"{changed} events would get another uid or time", where=str(old), todo=_HEADER)
+
+
 def _rows(path: Path, file: EvidenceFile, sieve: Sieve) -> Iterator[pa.RecordBatch]:
     line, copies = 0, dict(file.copies)
+    times: list[int] = []
     for lines in read_lines(path):
         records = [text[RECORD_AT:] for text in lines]
         sifted = sieve.sift(b"\n".join(records), records)
         if sifted.faults:
             at, reason = sifted.faults[0]
-            todo = "the dialect's header changed in a way that old records do not fit"
-            raise LakeError(f"line {line + at} is no event: {reason}", where=str(path), todo=todo)
+            raise LakeError(f"line {line + at} is no event: {reason}", where=str(path), todo=_HEADER)
         ids = [
             event_id if event_id is not None else content_id(record, copies.get(line + at, 0))
             for at, (event_id, record) in enumerate(zip(sifted.ids, records, strict=True))
         ]
         yield record_batch(line, ids, sifted.micros, records)
         line += len(records)
+        times += [int(sifted.micros.min()), int(sifted.micros.max())]
     if line != file.count:
         raise LakeError(f"{line} lines, the manifest says {file.count}", where=str(path), todo="restore it from a backup")
+    if (min(times), max(times)) != ((file.oldest - _EPOCH) // _MICRO, (file.newest - _EPOCH) // _MICRO):
+        raise LakeError("the dialect reads other times than the manifest says", where=str(path), todo=_HEADER)
 
 
 def check_digest(path: Path, expected: str) -> None:

@@ -79,6 +79,11 @@ class RejectWriter:
         self.count += 1
         return True
 
+    def abandon(self) -> None:
+        """Let go of the open file after a failure."""
+        if self._writer is not None:
+            self._writer.close()  # type: ignore[no-untyped-call]  # the library's stubs are partial
+
     def close(self, final: Path) -> RejectFile | None:
         """Finish the staged file; None if there is no reject."""
         if self._writer is None:

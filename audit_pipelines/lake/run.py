@@ -151,6 +151,7 @@ def _read_all(plan: _Plan, feeds: Sequence[Feed]) -> list[_Part]:
             deriver.stop()
             for chunks in begun:
                 chunks.abandon()
+            plan.rejects.abandon()
             raise
         finally:
             connection.close()

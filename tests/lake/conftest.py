@@ -77,16 +77,25 @@ class Lake:
         source: str | None = None,
         now: datetime = NOW,
         replayed: Sequence[str] = (),
+        salts: Callable[[int], bytes] | None = None,
     ) -> Outcome:
         """One run over one source that gives ``blocks`` (lists of records, or pieces)."""
         pieces = [self.block(piece) if isinstance(piece, list | tuple) else piece for piece in blocks]
         days = [date(2026, 1, day) for day in asked]
         spans = tuple((date(2026, 1, day), date(2026, 1, day)) for day in (asked if covers is None else covers))
         feed = Feed(source or self.source, "files", self.dialect, lambda: Pieces(pieces, spans, failure))
-        return self.run_feeds([feed], days, now=now, replayed=replayed)
+        return self.run_feeds([feed], days, now=now, replayed=replayed, salts=salts)
 
-    def run_feeds(self, feeds: Sequence[Feed], days: Sequence[date] = (), *, now: datetime = NOW, replayed: Sequence[str] = ()):
-        circumstances = Circumstances("run", now, counted_salts(), "0.0", {"library": "1"})
+    def run_feeds(
+        self,
+        feeds: Sequence[Feed],
+        days: Sequence[date] = (),
+        *,
+        now: datetime = NOW,
+        replayed: Sequence[str] = (),
+        salts: Callable[[int], bytes] | None = None,
+    ) -> Outcome:
+        circumstances = Circumstances("run", now, salts or counted_salts(), "0.0", {"library": "1"})
         return take(self.home, self.batches(), feeds, days, circumstances, replayed=replayed)
 
     def batches(self) -> tuple[Batch, ...]:

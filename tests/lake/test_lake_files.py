@@ -1,15 +1,18 @@
 """Commit and recovery, rejects and replay, rederivation, inspection: what stands on disk."""
 
 import json
+import random
 from datetime import date
 
 import duckdb
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from audit_pipelines import batch as manifest
 from audit_pipelines.errors import LakeError
-from audit_pipelines.lake import commit, rejects, replay
+from audit_pipelines.lake import commit, derive, rejects, replay
 from audit_pipelines.lake.inspect import inspect
 from audit_pipelines.lake.read import connect, relate
 from audit_pipelines.lake.rederive import missing, rederive
@@ -161,6 +164,41 @@ def test_a_header_that_old_records_do_not_fit_is_refused(lake):
     assert lake.tree() == before
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("-- id: id\n", "-- id: v\n"), ("-- id: id\n", "-- id:\n"), ("-- unit: ms", "-- unit: s"), ("-- time: t", "-- time: v, t")],
+)
+def test_no_dialect_may_change_a_stored_uid_or_time(lake, old, new):
+    lake.run([b'{"id":"a","t":1000,"v":2000}', b'{"id":"b","t":3000,"v":1}'])
+    before = lake.tree()
+    lake.dialect = parse_dialect("plain", lake.dialect.sql.replace(old, new), where="test")
+    with pytest.raises(LakeError, match="the dialect's header changed"):
+        again(lake)
+    assert lake.tree() == before
+
+
+def test_a_spoiled_uid_is_mended_from_the_evidence(lake):
+    before = mixed(lake).tree()
+    path = lake.home.root / lake.files()[0].events
+    table = pq.read_table(path, partitioning=None)
+    column = table.column_names.index("uid")
+    pq.write_table(table.set_column(column, "uid", pa.array(["src/x"] * len(table))), path)
+    assert again(lake).changed == 1
+    assert lake.tree() == before
+
+
+def test_many_row_groups_and_threads_give_the_same_bytes(lake, monkeypatch):
+    monkeypatch.setattr(derive, "ROW_GROUP", 2048)
+    chance = random.Random(7)
+    lake.run(*[[lake.record(f"e{at}-{n}", 5, chance.randrange(86_400)) for n in range(3000)] for at in range(4)])
+    path = lake.home.root / lake.files()[0].events
+    before = path.read_bytes()
+    assert pq.read_metadata(path).num_row_groups > 3
+    path.unlink()
+    again(lake)
+    assert path.read_bytes() == before
+
+
 def test_damaged_or_missing_evidence_is_never_turned_into_rows(lake):
     path = lake.home.root / mixed(lake).files()[0].path
     content = bytearray(path.read_bytes())
@@ -216,6 +254,28 @@ def test_evidence_of_another_size_or_gone_is_found(lake):
     assert {problem.check for problem in inspect(lake.home, batch)} == {"counts_reconcile"}
     path.unlink()
     assert "is missing" in inspect(lake.home, batch)[0].text
+
+
+def test_a_reject_file_of_another_size_or_gone_is_found(lake):
+    batch = mixed(lake).batches()[0]
+    path = lake.home.root / batch.rejects.path
+    path.write_bytes(path.read_bytes()[:-1])
+    assert [(problem.check, problem.day) for problem in inspect(lake.home, batch)] == [("counts_reconcile", None)]
+    path.unlink()
+    assert "is missing" in inspect(lake.home, batch)[0].text
+
+
+def test_a_uid_that_an_earlier_batch_has_on_the_same_day_is_found(lake):
+    lake.run([lake.record("a")])
+    lake.run([lake.record("b")])
+    first, second = lake.batches()
+    assert inspect(lake.home, second, [first]) == []
+    path = lake.home.root / second.evidence[0].events
+    table = pq.read_table(path, partitioning=None)
+    column = table.column_names.index("uid")
+    pq.write_table(table.set_column(column, "uid", pa.array(["src/a"])), path)
+    assert inspect(lake.home, second) == []
+    assert [problem.check for problem in inspect(lake.home, second, [first])] == ["uid_unique"]
 
 
 def test_a_torn_parquet_is_a_problem_not_a_crash(lake):

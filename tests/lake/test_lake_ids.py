@@ -1,5 +1,7 @@
 """The id index: every place of a hash is found; the files under state/ids are a cache that may be lost."""
 
+import shutil
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -56,7 +58,7 @@ def remove(path):
 
 
 def swap(path):
-    path.rename(path.with_name("9-9.npy"))
+    path.rename(path.with_name(f"9-9-{path.stem[-16:]}.npy"))
 
 
 @pytest.mark.parametrize("damage", [spoil, cut, remove, swap])
@@ -82,11 +84,24 @@ def test_few_files_remain_however_many_batches(lake):
 def test_a_merge_that_was_cut_off_leaves_a_cache_that_works(lake):
     lake.run([lake.record("a")])
     folder = lake.home.state / "ids" / "src"
-    old = (folder / "1-1.npy").read_bytes()
+    (single,) = folder.glob("1-1-*.npy")
+    old = single.read_bytes()
     lake.run([lake.record("b")])
-    (folder / "1-1.npy").write_bytes(old)  # the superseded run was not removed yet
+    assert not single.exists()
+    single.write_bytes(old)  # the superseded run was not removed yet
     assert len(IdCache(lake.home, "src").load(lake.batches())) == 2
     assert lake.run([lake.record("a"), lake.record("b")]).batch is None
+
+
+def test_the_cache_of_another_copy_of_the_home_is_not_believed(new_lake):
+    """The same number of events in the same batches: only the evidence tells them apart."""
+    ours, theirs = new_lake(), new_lake()
+    for lake, name in ((ours, "a"), (theirs, "b")):
+        lake.run([lake.record(name)])
+    shutil.rmtree(ours.home.state / "ids")
+    shutil.copytree(theirs.home.state / "ids", ours.home.state / "ids")
+    assert ours.run([ours.record("a")]).batch is None
+    assert ours.run([ours.record("b")]).batch.seq == 2
 
 
 def test_a_damaged_parquet_is_named_when_the_cache_is_made_again(lake):

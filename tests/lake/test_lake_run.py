@@ -1,5 +1,6 @@
 """A run takes every record exactly once: as an event, a duplicate, a new reject or a known one."""
 
+import random
 from collections import Counter
 from datetime import date
 
@@ -12,7 +13,7 @@ from audit_pipelines.errors import LakeError, SourceError
 from audit_pipelines.lake import chunks, ids, intake, known
 from audit_pipelines.lake.inspect import inspect
 from audit_pipelines.lake.run import Feed
-from audit_pipelines.record import Refusal, parse_dialect
+from audit_pipelines.record import Block, Refusal, parse_dialect
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
@@ -205,9 +206,10 @@ def test_a_broken_dialect_commits_nothing_and_ends(lake, sql):
 
 def test_a_dialect_that_loses_or_doubles_rows_is_refused(lake):
     whole = lake.dialect.sql
-    for end in (" WHERE event_id <> 'a'", ", range(2)"):
+    one_twice = " WHERE event_id <> 'a' UNION ALL SELECT * FROM (" + whole + ") WHERE event_id <> 'a'"
+    for end in (" WHERE event_id <> 'a'", ", range(2)", one_twice):
         lake.dialect = parse_dialect("odd", whole + end, where="test")
-        with pytest.raises(LakeError, match="rows for 2 records"):
+        with pytest.raises(LakeError, match="lines for 2 records"):
             lake.run([lake.record("a"), lake.record("b")])
         assert lake.tree() == {}
 
@@ -226,6 +228,58 @@ def test_ids_that_share_a_hash_are_never_merged(lake, sums):
     assert lake.run(block).batch is None
     assert sums(lake.run([lake.record("e000", v=1)])) == (1, 1, 0, 1, 0, 0)
     assert "src/e000~2" in lake.uids()
+
+
+def test_a_lone_chunk_of_large_records_is_closed_before_it_is_full(lake, monkeypatch):
+    """Memory is bounded by bytes too: 131,072 records of 1 MB must not wait for each other."""
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 2000)
+    batch = lake.run(*[[lake.record(f"e{n}", 5, n, z="x" * 900)] for n in range(7)]).batch
+    assert [file.count for file in batch.evidence] == [2, 2, 2, 1] or [file.count for file in batch.evidence] == [3, 3, 1]
+    assert lake.uids() == [f"src/e{n}" for n in range(7)]
+
+
+@pytest.mark.parametrize(("setting", "value"), [("OPEN_FILES", 2), ("OPEN_BYTES", 1), ("CHUNK_LINES", 1)])
+def test_days_in_any_order_need_few_open_files(lake, monkeypatch, setting, value):
+    monkeypatch.setattr(chunks, setting, value)
+    records = [lake.record(f"e{n}", 1 + n * 7 % 20, n) for n in range(60)]
+    batch = lake.run(*[records[at : at + 4] for at in range(0, 60, 4)]).batch
+    assert inspect(lake.home, batch) == []
+    assert [(file.source, file.day) for file in batch.evidence] == sorted((file.source, file.day) for file in batch.evidence)
+    assert sorted(lake.stored()) == sorted(records)
+    assert sorted(lake.uids()) == sorted(f"src/e{n}" for n in range(60))
+    assert lake.run(records).batch is None
+
+
+def test_the_size_of_blocks_leaves_no_trace(new_lake):
+    """The same records in other blocks: the same evidence and Parquet (salts are drawn in the order of records)."""
+    trees = []
+    for size in (1, 7, 40):
+        lake = new_lake()
+        records = [lake.record(f"e{n}", 5 + n // 20, n) for n in range(40)]
+        stream = counted(32 * 40)
+        lake.run(*[records[at : at + size] for at in range(0, 40, size)], salts=stream)
+        trees.append({name: digest for name, digest in lake.tree().items() if name.startswith(("evidence", "events"))})
+    assert trees[0] == trees[1] == trees[2]
+
+
+def counted(size):
+    """Salts cut from one stream of bytes."""
+    stream = random.Random(1).randbytes(size)
+    at = 0
+
+    def salts(count):
+        nonlocal at
+        at += count
+        return stream[at - count : at]
+
+    return salts
+
+
+def test_a_line_end_inside_a_record_breaks_the_run_and_not_the_evidence(lake):
+    torn = b'{"id":"a",\n"t":1}'
+    with pytest.raises(LakeError, match="a record with a line end inside"):
+        lake.run(Block(torn, [torn], [1], "memory"))
+    assert lake.tree() == {}
 
 
 PLANTED = st.one_of(
