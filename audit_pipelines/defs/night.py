@@ -62,7 +62,7 @@ def problems(station: Station) -> list[Problem]:
     if station.problems is None:
         batches = station.batches()
         newest = station.outcome.batch if station.outcome else (batches[-1] if batches else None)
-        station.problems = inspect(station.home, newest) if newest else []
+        station.problems = inspect(station.home, newest, batches[: newest.seq - 1]) if newest else []
     return station.problems
 
 

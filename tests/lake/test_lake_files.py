@@ -177,6 +177,14 @@ def test_no_dialect_may_change_a_stored_uid_or_time(lake, old, new):
     assert lake.tree() == before
 
 
+def test_lost_parquet_is_not_made_with_other_times(lake):
+    lake.run([b'{"id":"a","t":1000}'])
+    (lake.home.root / lake.files()[0].events).unlink()
+    lake.dialect = parse_dialect("plain", lake.dialect.sql.replace("unit: ms", "unit: s"), where="test")
+    with pytest.raises(LakeError, match="other times than the manifest says"):
+        again(lake)
+
+
 def test_a_spoiled_uid_is_mended_from_the_evidence(lake):
     before = mixed(lake).tree()
     path = lake.home.root / lake.files()[0].events

@@ -81,6 +81,14 @@ def test_few_files_remain_however_many_batches(lake):
     assert len(IdCache(lake.home, "src").load(lake.batches())) == 12
 
 
+def test_a_whole_cache_is_used_and_not_made_again(lake):
+    for number in range(6):
+        lake.run([lake.record(f"e{number}")])
+    for file in lake.files():
+        (lake.home.root / file.events).write_bytes(b"not to be read")
+    assert len(IdCache(lake.home, "src").load(lake.batches())) == 6
+
+
 def test_a_merge_that_was_cut_off_leaves_a_cache_that_works(lake):
     lake.run([lake.record("a")])
     folder = lake.home.state / "ids" / "src"

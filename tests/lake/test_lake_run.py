@@ -230,6 +230,13 @@ def test_ids_that_share_a_hash_are_never_merged(lake, sums):
     assert "src/e000~2" in lake.uids()
 
 
+@pytest.mark.usefixtures("colliding")
+def test_a_further_copy_without_an_id_is_none_of_the_first_even_under_its_hash(lake, sums):
+    copy = lake.record(None)
+    assert sums(lake.run([copy], [copy])) == (2, 2, 0, 0, 0, 0)
+    assert lake.run([copy], [copy]).batch is None
+
+
 def test_a_lone_chunk_of_large_records_is_closed_before_it_is_full(lake, monkeypatch):
     """Memory is bounded by bytes too: 131,072 records of 1 MB must not wait for each other."""
     monkeypatch.setattr(chunks, "CHUNK_BYTES", 2000)
