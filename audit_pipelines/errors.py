@@ -8,6 +8,8 @@
     ├── LockError         another run holds the home
     ├── SourceError       a source could not be read (has ``kind``: auth, plan, missing, rate, server, ...)
     ├── LakeError         a file of the lake is missing, damaged or contradicts its manifest
+    ├── SealError         the log cannot be extended: key, signer, tile or statement is not as it must be
+    ├── EvidenceError     verification found something that cannot be read or does not fit
     ├── QueryError        a query does not exist, or was given the wrong parameters
     ├── DropError         a drop could not be published, or an existing one differs
     ├── ReportError       a report cannot be issued (month open, day unread, template broken)
@@ -60,6 +62,14 @@ class SourceError(AuditError):
 
 class LakeError(AuditError):
     """A file of the lake is missing, damaged, or contradicts the manifest that names it."""
+
+
+class SealError(AuditError):
+    """The log cannot be extended: a key, the signer's state, a tile or a statement is not as it must be."""
+
+
+class EvidenceError(AuditError):
+    """Evidence cannot be read or does not fit: the only error that verification raises."""
 
 
 class QueryError(AuditError):

@@ -18,6 +18,7 @@ from audit_pipelines.errors import SettingsError
 
 FILE = "audit.toml"
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,40}[a-z0-9])?")
+_ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,200}")
 _DURATION = re.compile(r"(\d+)(s|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SLUG_RULE = "use 1 to 42 of a-z, 0-9, - and _, a letter or digit at both ends"
@@ -83,6 +84,29 @@ class Retention(_Strict, frozen=True, kw_only=True):
     """``[retention]``: how long events are kept."""
 
     months: int = 12
+    enforce: bool = False
+    """Whether a night deletes what is past the limit."""
+    sources: dict[str, int] = {}
+    """Months by source name, where they differ; also of sources that are no longer configured."""
+
+
+class Seal(_Strict, frozen=True, kw_only=True):
+    """``[seal]``: how the log is signed and anchored."""
+
+    keys: str = "keys"
+    """Folder of the signing keys, relative to the home; better a place that the home's backups do not reach."""
+    origin: str = ""
+    """Name of the log, e.g. ``"audit.example.com/acme"``; read once, when the log begins. By default made of the id."""
+    timestamp_url: str = ""
+    """An RFC 3161 time-stamping authority; empty = none."""
+    timestamp_certificate: str = ""
+    """PEM file with the authority's root certificates, relative to the home; empty = tokens are kept unverified."""
+    witness_url: str = ""
+    """A C2SP witness; empty = none."""
+    witness_key: str = ""
+    """The witness's vkey (Ed25519 cosignature, type 0x04)."""
+    timeout: str = "15s"
+    """Longest wait for the authority or the witness."""
 
 
 class Drop(_Strict, frozen=True, kw_only=True):
@@ -118,6 +142,7 @@ class Settings(_Strict, frozen=True, kw_only=True):
     schedule: Schedule = Schedule()
     anomalies: Anomalies = Anomalies()
     retention: Retention = Retention()
+    seal: Seal = Seal()
     drops: dict[str, Drop] = msgspec.field(default_factory=lambda: {"generic": Drop(), "ecs": Drop()})
     report: Report = Report()
     notify: Notify = Notify()
@@ -184,14 +209,37 @@ def _check(settings: Settings, file: str) -> None:
         )
     _check_sources(settings.sources, file)
     _check_schedule(settings, file)
+    _check_seal(settings.seal, file)
     for name, drop in settings.drops.items():
         if not _SLUG.fullmatch(name):
             raise SettingsError(f"{name!r} cannot be part of a file name", where=f"{file}: drops", todo=_SLUG_RULE)
         if (drop.line_budget or 0) < 0:
             where = f"{file}: drops.{name}.line_budget"
             raise SettingsError("must not be negative", where=where, todo="0 = no limit, absent = the format's own")
-    if settings.retention.months < 1:
-        raise SettingsError("must be at least 1", where=f"{file}: retention.months", todo="the default is 12")
+    _check_retention(settings.retention, file)
+
+
+def _check_retention(retention: Retention, file: str) -> None:
+    where = f"{file}: retention"
+    if retention.months < 1:
+        raise SettingsError("must be at least 1", where=f"{where}.months", todo="the default is 12")
+    for name, months in retention.sources.items():
+        if not _SLUG.fullmatch(name):
+            raise SettingsError(f"{name!r} cannot be a source's name", where=f"{where}.sources", todo=_SLUG_RULE)
+        if months < 1:
+            raise SettingsError("must be at least 1", where=f"{where}.sources.{name}", todo="write a number of months")
+
+
+def _check_seal(seal: Seal, file: str) -> None:
+    if seal.origin and not _ORIGIN.fullmatch(seal.origin):
+        todo = 'write a name like "audit.example.com/acme": no spaces, no plus sign'
+        raise SettingsError(f"{seal.origin!r} is no name of a log", where=f"{file}: seal.origin", todo=todo)
+    if bool(seal.witness_url) != bool(seal.witness_key):
+        todo = "set both or neither"
+        raise SettingsError("a witness needs witness_url and witness_key", where=f"{file}: seal", todo=todo)
+    if not seal.keys:
+        raise SettingsError("must not be empty", where=f"{file}: seal.keys", todo='the default is "keys"')
+    _some_time(seal.timeout, "seal.timeout", file)
 
 
 def _check_sources(sources: tuple[Source, ...], file: str) -> None:
