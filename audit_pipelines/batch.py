@@ -1,16 +1,19 @@
 """The batch manifest: what one run added. A batch exists when its manifest does.
 
 ``batches/<seq>.json`` is written last, after every file it names, and never changed. It is the only list
-of files that readers trust. What does not belong here: making batches (``lake``).
+of files that readers trust, together with the removals that came later: ``history`` gives the batches as
+they are now, ``manifests`` as they were sealed. What does not belong here: making batches (``lake``).
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from typing import Final
 
 import msgspec
 
 from audit_pipelines.errors import LakeError
 from audit_pipelines.home import Home
+from audit_pipelines.removal import Removal, evidence_after, rejects_after, removals
 
 FORMAT = 1
 """The manifest's layout that this version writes and reads."""
@@ -45,11 +48,22 @@ class EvidenceFile(_Frozen, frozen=True, kw_only=True):
     """(line, n): the record's uid is ``<source>/<event_id>~n``."""
     copies: tuple[tuple[int, int], ...] = ()
     """(line, n): the n-th further copy of a record without an id (content digest + ordinal n)."""
+    purged: bool = False
+    """Never in the manifest: the file is gone, only its leaves remain."""
+    erased: tuple[int, ...] = ()
+    """Never in the manifest: lines whose record is gone, in order; path, digest, bytes and frames are the new file's."""
+    sealed: str = ""
+    """Never in the manifest: the digest that stands there, where an erasure has replaced the file."""
 
     @property
     def end(self) -> int:
         """First leaf after this file."""
         return self.first + self.count
+
+    @property
+    def rows(self) -> int:
+        """Events that are still there."""
+        return 0 if self.purged else self.count - len(self.erased)
 
 
 class Reading(_Frozen, frozen=True, kw_only=True):
@@ -63,7 +77,10 @@ class Reading(_Frozen, frozen=True, kw_only=True):
 
 
 class SourceResult(_Frozen, frozen=True, kw_only=True):
-    """What one source gave in this run. records = events + duplicates + rejects + known_rejects."""
+    """What one source gave in this run.
+
+    records = events + duplicates + rejects + known_rejects + erased + expired.
+    """
 
     name: str
     kind: str
@@ -80,6 +97,10 @@ class SourceResult(_Frozen, frozen=True, kw_only=True):
     """Kept in the batch's reject file."""
     known_rejects: int = 0
     """Kept by an earlier batch already."""
+    erased: int = 0
+    """Refused: an erasure has taken this event out of the home."""
+    expired: int = 0
+    """Refused: a purge has taken this day of the source out of the home."""
     late: int = 0
     """Events of a day that an earlier batch had covered."""
     mistyped: int = 0
@@ -106,6 +127,12 @@ class RejectFile(_Frozen, frozen=True, kw_only=True):
     sha256: str
     bytes: int
     count: int
+    purged: bool = False
+    """Never in the manifest: the file is gone."""
+
+
+_ADDED: Final = {"evidence": ("purged", "erased", "sealed"), "rejects": ("purged",)}
+"""Members that readers see and the manifest never has."""
 
 
 class Batch(_Frozen, frozen=True, kw_only=True):
@@ -135,13 +162,24 @@ class Batch(_Frozen, frozen=True, kw_only=True):
     """Identities of rejects that this batch turned into events."""
 
     def files(self, day: date) -> tuple[EvidenceFile, ...]:
-        """The batch's files of one event day, in leaf order."""
-        return tuple(file for file in self.evidence if file.day == day)
+        """The batch's files of one event day that are still there, in leaf order."""
+        return tuple(file for file in self.evidence if file.day == day and not file.purged)
+
+    def is_purged(self, day: date) -> bool:
+        """Whether the batch had events of ``day`` and a purge has taken all of them."""
+        files = [file for file in self.evidence if file.day == day]
+        return bool(files) and all(file.purged for file in files)
 
 
 def encode(batch: Batch) -> bytes:
     """The manifest's bytes: JSON, indented by one space for human readers, one final newline."""
-    return msgspec.json.format(msgspec.json.encode(batch), indent=1) + b"\n"
+    content = msgspec.to_builtins(batch)
+    for member, added in _ADDED.items():
+        part = content[member] or ()
+        for entry in part if isinstance(part, list | tuple) else [part]:
+            for name in added:
+                del entry[name]
+    return msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n"
 
 
 def load(home: Home, seq: int) -> Batch:
@@ -162,11 +200,18 @@ def load(home: Home, seq: int) -> Batch:
         raise LakeError(f"manifest format {batch.format}, this version knows {FORMAT}", where=str(path), todo=todo)
     if batch.seq != seq:
         raise LakeError(f"is the manifest of batch {batch.seq}", where=str(path), todo="restore it from a backup")
-    return batch
+    return _bare(batch)
 
 
-def history(home: Home) -> tuple[Batch, ...]:
-    """Every batch in order.
+def _bare(batch: Batch) -> Batch:
+    """The manifest without members that only removals may give it."""
+    bare = msgspec.structs.replace
+    evidence = tuple(bare(file, purged=False, erased=(), sealed="") for file in batch.evidence)
+    return bare(batch, evidence=evidence, rejects=bare(batch.rejects, purged=False) if batch.rejects else None)
+
+
+def manifests(home: Home) -> tuple[Batch, ...]:
+    """Every batch in order, as it was sealed: with files that a removal has taken since.
 
     Raises:
         LakeError: a manifest is missing or damaged, or the leaf ranges leave a gap.
@@ -185,15 +230,67 @@ def history(home: Home) -> tuple[Batch, ...]:
     return tuple(batches)
 
 
+def history(home: Home) -> tuple[Batch, ...]:
+    """Every batch in order, as it is now: less what removals have taken.
+
+    Raises:
+        LakeError: a manifest or a removal is missing or damaged, or they contradict one another.
+    """
+    return overlay(home, manifests(home), removals(home))
+
+
+def overlay(home: Home, batches: Sequence[Batch], later: Sequence[Removal]) -> tuple[Batch, ...]:
+    """``batches`` after the removals ``later``, in their order.
+
+    Raises:
+        LakeError: a removal names a file that is not there, or not as the manifests have it.
+    """
+    if not later:
+        return tuple(batches)
+    files = {file.path: file for batch in batches for file in batch.evidence}
+    rejects = {batch.rejects.path: batch.rejects for batch in batches if batch.rejects}
+    origins: dict[str, str] = {}
+    for removal in later:
+        for entry in removal.taken:
+            origin = origins.get(entry.path, entry.path)
+            if entry.what == "evidence":
+                changes = evidence_after(home, removal, entry, files.get(origin))
+                files[origin] = msgspec.structs.replace(files[origin], **changes)
+            elif entry.what == "rejects":
+                changes = rejects_after(home, removal, entry, rejects.get(origin))
+                rejects[origin] = msgspec.structs.replace(rejects[origin], **changes)
+            if entry.new_path:
+                origins[entry.new_path] = origin
+    return tuple(
+        msgspec.structs.replace(
+            batch,
+            evidence=tuple(files[file.path] for file in batch.evidence),
+            rejects=rejects[batch.rejects.path] if batch.rejects else None,
+        )
+        for batch in batches
+    )
+
+
+def purged_days(batches: Sequence[Batch], source: str | None = None) -> frozenset[date]:
+    """Days that a purge has taken: of ``source``, or whole, with the events of every source."""
+    gone = {file.day for batch in batches for file in batch.evidence if file.purged and source in (None, file.source)}
+    if source is not None or not gone:
+        return frozenset(gone)
+    return frozenset(gone - {file.day for file in evidence_files(batches)})
+
+
 def evidence_files(
     batches: Iterable[Batch], *, since: date | None = None, until: date | None = None, below: int | None = None
 ) -> tuple[EvidenceFile, ...]:
-    """Files of the days since <= day < until, of leaves below ``below`` (a batch boundary), in leaf order."""
+    """Files still there of the days since <= day < until, of leaves below ``below`` (a batch boundary), in leaf order."""
     return tuple(
         file
         for batch in batches
         for file in batch.evidence
-        if (since is None or file.day >= since) and (until is None or file.day < until) and (below is None or file.end <= below)
+        if not file.purged
+        and (since is None or file.day >= since)
+        and (until is None or file.day < until)
+        and (below is None or file.end <= below)
     )
 
 

@@ -6,9 +6,14 @@ folder's fsync). What does not belong here: what the files mean.
 """
 
 import contextlib
+import ctypes
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Final, cast
+
+_FEW: Final = 32
 
 
 def sync_folder(folder: Path) -> None:
@@ -41,6 +46,29 @@ def sync_file(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_many(paths: Sequence[Path]) -> None:
+    """``sync_file`` for many files of one file system: beyond a few, one syncfs(2) costs less than an fsync each."""
+    syncfs = _syncfs() if len(paths) > _FEW else None
+    if syncfs is None:
+        for path in paths:
+            sync_file(path)
+        return
+    descriptor = os.open(paths[0], os.O_RDONLY)
+    try:
+        if syncfs(descriptor) != 0:
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error), str(paths[0].parent))
+    finally:
+        os.close(descriptor)
+
+
+@functools.cache
+def _syncfs() -> "Callable[[int], int] | None":
+    """syncfs(2), where the system has it (Linux); it reports write errors since Linux 5.8."""
+    call = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    return cast("Callable[[int], int] | None", call)
 
 
 def publish(staged: Path, final: Path, *, mode: int = 0o640) -> None:

@@ -57,14 +57,24 @@ class Home:
     def batch(self, seq: int) -> Path:
         return self.batches / f"{seq:06d}.json"
 
-    def evidence(self, source: str, day: date, first: int, count: int) -> Path:
-        return self.root / "evidence" / f"source={source}" / f"day={day}" / f"{first}-{count}.zst"
+    @property
+    def removals(self) -> Path:
+        return self.root / "removals"
 
-    def events(self, source: str, day: date, first: int, count: int) -> Path:
-        return self.root / "events" / f"source={source}" / f"day={day}" / f"{first}-{count}.parquet"
+    def removal(self, number: int) -> Path:
+        return self.removals / f"{number:06d}.json"
 
-    def rejects(self, seq: int) -> Path:
-        return self.root / "rejects" / f"{seq:06d}.ndjson.zst"
+    def evidence(self, source: str, day: date, first: int, count: int, *, erasure: int | None = None) -> Path:
+        """``erasure`` is the number of the removal that the file was written anew for."""
+        name = f"{first}-{count}{_infix(erasure)}.zst"
+        return self.root / "evidence" / f"source={source}" / f"day={day}" / name
+
+    def events(self, source: str, day: date, first: int, count: int, *, erasure: int | None = None) -> Path:
+        name = f"{first}-{count}{_infix(erasure)}.parquet"
+        return self.root / "events" / f"source={source}" / f"day={day}" / name
+
+    def rejects(self, seq: int, *, erasure: int | None = None) -> Path:
+        return self.root / "rejects" / f"{seq:06d}{_infix(erasure)}.ndjson.zst"
 
     def findings(self, day: date, seq: int) -> Path:
         return self.root / "findings" / f"day={day}" / f"{seq:06d}.parquet"
@@ -77,9 +87,18 @@ class Home:
     def reports(self) -> Path:
         return self.root / "reports"
 
+    @property
+    def log(self) -> Path:
+        """The sealed log: ``events``, ``statements`` and ``anchors``."""
+        return self.root / "log"
+
     def relative(self, path: Path) -> str:
         """``path`` as it stands in manifests: relative to the home, with ``/``."""
         return path.relative_to(self.root).as_posix()
+
+
+def _infix(erasure: int | None) -> str:
+    return "" if erasure is None else f".e{erasure}"
 
 
 def open_home(root: Path) -> Home:

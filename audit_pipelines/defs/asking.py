@@ -9,7 +9,7 @@ from audit_pipelines.defs.judge import rule_settings
 from audit_pipelines.errors import QueryError
 from audit_pipelines.home import Home
 from audit_pipelines.lake.read import connect, relate
-from audit_pipelines.lake.retention import limit_date
+from audit_pipelines.retention import limit_date
 from audit_pipelines.sql.query import Query
 
 _DAY = timedelta(days=1)

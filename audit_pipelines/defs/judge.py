@@ -49,11 +49,20 @@ def judge(station: Station) -> dict[int, dict[date, int]]:
     """
     batches = station.batches()
     written: dict[int, dict[date, int]] = {}
+    todo = due(station.home, batches)
     for batch in batches:
-        todo = [day.day for day in batch.days if not station.home.findings(day.day, batch.seq).is_file()]
-        if todo:
-            written[batch.seq] = _judge_batch(station, batches, batch, todo)
+        if todo[batch.seq]:
+            written[batch.seq] = _judge_batch(station, batches, batch, todo[batch.seq])
     return written
+
+
+def due(home: Home, batches: Sequence[Batch]) -> dict[int, list[date]]:
+    """By batch, its days without findings; a day whose events a purge has taken has none to make."""
+    gone = manifest.purged_days(batches)
+    return {
+        batch.seq: [day.day for day in batch.days if day.day not in gone and not home.findings(day.day, batch.seq).is_file()]
+        for batch in batches
+    }
 
 
 def _judge_batch(station: Station, batches: Sequence[Batch], batch: Batch, days: Sequence[date]) -> dict[date, int]:

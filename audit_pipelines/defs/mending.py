@@ -34,7 +34,10 @@ def rederive_days(home: Home, first: date | None, last: date | None, source: str
             (batch, file)
             for batch in station.batches()
             for file in batch.evidence
-            if source in (None, file.source) and (first is None or file.day >= first) and (last is None or file.day <= last)
+            if not file.purged
+            and source in (None, file.source)
+            and (first is None or file.day >= first)
+            and (last is None or file.day <= last)
         ]
         progress.begin("rederive", len(wanted))
         done = rederive.rederive(

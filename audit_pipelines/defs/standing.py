@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from audit_pipelines.batch import Batch, history
-from audit_pipelines.defs import drops, monthly
+from audit_pipelines.batch import Batch, evidence_files, history
+from audit_pipelines.defs import drops, judge, monthly
 from audit_pipelines.defs.runs import RunEntry, book_of, last_finished, nights
 from audit_pipelines.home import Home
 from audit_pipelines.lake import lock
 from audit_pipelines.lake.coverage import Span, covered, missing
+from audit_pipelines.removal import removals
 from audit_pipelines.settings import Source
 from audit_pipelines.sql import findings
 
@@ -69,7 +70,7 @@ class Standing:
     """(month, newest revision)."""
     outdated: tuple[date, ...]
     strays: tuple[str, ...]
-    """Files of the lake that no manifest names."""
+    """Files of the lake that neither a manifest nor a removal names."""
 
     @property
     def problems(self) -> list[str]:
@@ -101,9 +102,9 @@ def standing(home: Home, now: datetime) -> Standing:
     """Look at the whole home; reads manifests and small files only."""
     settings, batches, book = home.settings(), history(home), book_of(home)
     start, yesterday = settings.organisation.start, now.date() - timedelta(days=1)
-    evidence = [file for batch in batches for file in batch.evidence]
+    evidence = evidence_files(batches)
     results = [result for batch in batches for result in batch.sources]
-    outside = sum(file.count for file in evidence if not start <= file.day <= now.date() + timedelta(days=1))
+    outside = sum(file.rows for file in evidence if not start <= file.day <= now.date() + timedelta(days=1))
     days: Counter[date] = Counter()
     for batch in batches:
         for day in batch.days:
@@ -121,14 +122,14 @@ def standing(home: Home, now: datetime) -> Standing:
         newest=max((file.newest for file in evidence), default=None),
         duplicates=sum(result.duplicates for result in results),
         conflicts=sum(result.conflicts for result in results),
-        rejects=sum(batch.rejects.count for batch in batches if batch.rejects),
+        rejects=sum(batch.rejects.count for batch in batches if batch.rejects and not batch.rejects.purged),
         replayed=sum(len(batch.replayed) for batch in batches),
         late=sum(result.late for result in results),
         out_of_range=outside,
         days=len(days),
         empty_days=sum(count == 0 for count in days.values()),
         undropped=len(drops.due(home, batches)),
-        unjudged=sum(not home.findings(day.day, batch.seq).is_file() for batch in batches for day in batch.days),
+        unjudged=sum(map(len, judge.due(home, batches).values())),
         findings=_findings(home, batches),
         reports=_reports(home),
         outdated=tuple(monthly.outdated(home, batches, now.date())),
@@ -137,12 +138,12 @@ def standing(home: Home, now: datetime) -> Standing:
 
 
 def _source(source: Source, batches: Sequence[Batch], start: date, yesterday: date) -> SourceStanding:
-    files = [file for batch in batches for file in batch.evidence if file.source == source.name]
+    files = [file for file in evidence_files(batches) if file.source == source.name]
     results = [result for batch in batches for result in batch.sources if result.name == source.name]
     return SourceStanding(
         source.name,
         source.kind,
-        sum(file.count for file in files),
+        sum(file.rows for file in files),
         max((file.newest for file in files), default=None),
         missing(covered(batches, source.name), start, yesterday),
         results[-1].error if results else None,
@@ -165,5 +166,6 @@ def _reports(home: Home) -> tuple[tuple[str, int], ...]:
 def _strays(home: Home, batches: Sequence[Batch]) -> tuple[str, ...]:
     named = {name for batch in batches for file in batch.evidence for name in (file.path, file.events)}
     named |= {batch.rejects.path for batch in batches if batch.rejects}
+    named |= {name for removal in removals(home) for entry in removal.taken for name in (entry.path, entry.events) if name}
     found = (path for folder in ("evidence", "events", "rejects") for path in (home.root / folder).rglob("*") if path.is_file())
     return tuple(sorted(name for path in found if (name := home.relative(path)) not in named))

@@ -236,6 +236,11 @@ class Chunks:
         number, line = _place(locator)
         return dict(self._all[number].copies).get(line, 0)
 
+    def number(self, locator: int) -> int:
+        """The n of a record whose uid ends in ``~n``, else 1 (``known.Staged``)."""
+        number, line = _place(locator)
+        return dict(self._all[number].conflicts).get(line, 1)
+
 
 def _place(locator: int) -> tuple[int, int]:
     place = -1 - locator

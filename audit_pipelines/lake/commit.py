@@ -1,4 +1,4 @@
-"""Committing a run: final names, then the manifest; and clearing up after a run that did not get there.
+"""Committing a run or an erasure: final names, then the manifest; and clearing up after what did not get there.
 
 Order and what a crash leaves: (1) ``state/intent.json`` names the files to come; (2) evidence, Parquet and
 rejects are synced and renamed; (3) the manifest is renamed: the batch exists; (4) the intent is removed.
@@ -10,7 +10,7 @@ import json
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -81,7 +81,14 @@ def publish_batch(home: Home, batch: Batch, pairs: list[tuple[Path, Path]]) -> N
     Raises:
         LakeError: a final name is taken by a file that no manifest names; nothing was committed.
     """
-    derived = {file.events for file in batch.evidence}
+    publish_named(home, pairs, home.batch(batch.seq), manifest.encode(batch), {file.events for file in batch.evidence})
+
+
+def publish_named(home: Home, pairs: list[tuple[Path, Path]], last: Path, content: bytes, derived: Container[str]) -> None:
+    """Give the staged files their names, then write ``content`` to ``last``: the commit point.
+
+    A file left over under a name in ``derived`` is replaced; any other is in the way.
+    """
     for _, final in pairs:
         if home.relative(final) not in derived and final.exists():
             todo = "no manifest names it: it may be from a newer backup; restore its manifest too, or move it away"
@@ -90,7 +97,7 @@ def publish_batch(home: Home, batch: Batch, pairs: list[tuple[Path, Path]]) -> N
     names = [home.relative(final) for _, final in pairs]
     write_atomically(intent, json.dumps(names).encode(), staging=home.staging)
     publish_all(pairs)
-    write_atomically(home.batch(batch.seq), manifest.encode(batch), staging=home.staging)
+    write_atomically(last, content, staging=home.staging)
     clear(home)
 
 

@@ -43,15 +43,20 @@ class Origin:
     code: str
 
 
-def record_batch(first_line: int, ids: Sequence[str], micros: object, records: Sequence[bytes]) -> pa.RecordBatch:
-    """Some records as Arrow; the texts were checked to be UTF-8 before and are not copied twice."""
+def record_batch(
+    first_line: int, ids: Sequence[str], micros: object, records: Sequence[bytes], *, lines: Sequence[int] | None = None
+) -> pa.RecordBatch:
+    """Some records as Arrow; the texts were checked to be UTF-8 before and are not copied twice.
+
+    Their lines count from ``first_line``, unless ``lines`` names each.
+    """
     count = len(ids)
     offsets = np.zeros(count + 1, np.int32)
     np.cumsum(np.fromiter(map(len, records), np.int32, count), out=offsets[1:])
     text = pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(b"".join(records)))
     times = pa.array(micros, pa.int64()).cast(pa.timestamp("us")).cast(pa.timestamp("us", "UTC"))
-    lines = pa.array(np.arange(first_line, first_line + count, dtype=np.int32))
-    return pa.RecordBatch.from_arrays([lines, pa.array(ids, pa.string()), times, text], schema=RECORDS)
+    numbers = pa.array(np.arange(first_line, first_line + count, dtype=np.int32) if lines is None else lines, pa.int32())
+    return pa.RecordBatch.from_arrays([numbers, pa.array(ids, pa.string()), times, text], schema=RECORDS)
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:

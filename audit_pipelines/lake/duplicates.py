@@ -8,7 +8,7 @@ digests are kept for the rest of the run. What does not belong here: where store
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -21,8 +21,20 @@ from audit_pipelines.lake.sieve import Fault, Sieve
 _KEPT_FROM: Final = 8
 """A crowd of so many records is remembered; a smaller one is cheaper to read again."""
 Positions = npt.NDArray[np.intp]
-Crowd = dict[str, set[bytes]]
-"""Ids that share one hash, each with the SHA-256 of its records."""
+
+
+@dataclass(slots=True)
+class Kin:
+    """What is stored under one id."""
+
+    digests: set[bytes] = field(default_factory=set)
+    """SHA-256 of each record."""
+    number: int = 0
+    """The highest n of ``~n``; the first record has 1. Removals leave holes, so it is not their count."""
+
+
+Crowd = dict[str, Kin]
+"""Ids that share one hash."""
 
 
 def content_id(record: bytes, number: int) -> str:
@@ -92,23 +104,24 @@ class Duplicates:
             if same and self._stored.copy_number(locator) == block.copies.get(position, 0):
                 dropped.add(position)
             elif self._stored_id(locator, block.ids[position]) == block.ids[position]:
-                conflicts[position] = 2
+                conflicts[position] = self._stored.number(locator) + 1
 
     def _crowd(self, block: Arrivals, positions: Positions, dropped: set[int], conflicts: dict[int, int]) -> None:
         """``positions`` have several suspects, in the index or in the block."""
         hashes = block.hashes[positions]
         self._gather(dict(zip(hashes.tolist(), (block.ids[position] for position in positions.tolist()), strict=True)))
         for position, name in zip(positions.tolist(), hashes.tolist(), strict=True):
-            digests = self._crowds[name].setdefault(block.ids[position], set())
+            kin = self._crowds[name].setdefault(block.ids[position], Kin())
             digest = hashlib.sha256(block.records[position]).digest()
-            if digest in digests:
+            if digest in kin.digests:
                 dropped.add(position)
                 continue
-            digests.add(digest)
-            if len(digests) > 1:
-                conflicts[position] = len(digests)
+            kin.digests.add(digest)
+            kin.number += 1
+            if kin.number > 1:
+                conflicts[position] = kin.number
         for name in set(hashes.tolist()):
-            if sum(map(len, self._crowds[name].values())) < _KEPT_FROM:
+            if sum(len(kin.digests) for kin in self._crowds[name].values()) < _KEPT_FROM:
                 del self._crowds[name]
 
     def _gather(self, wanted: dict[int, str]) -> None:
@@ -119,8 +132,9 @@ class Duplicates:
         places, locators = self._index.suspects(new)
         names = new[places].tolist()
         for name, locator in sorted(zip(names, locators.tolist(), strict=True), key=lambda pair: max(pair[1], ~pair[1])):
-            digests = self._crowds[name].setdefault(self._stored_id(locator, wanted[name]), set())
-            digests.add(hashlib.sha256(self._stored.record(locator)).digest())
+            kin = self._crowds[name].setdefault(self._stored_id(locator, wanted[name]), Kin())
+            kin.digests.add(hashlib.sha256(self._stored.record(locator)).digest())
+            kin.number = max(kin.number, self._stored.number(locator))
 
     def _stored_id(self, locator: int, likely: str) -> str:
         """The id of a stored record as its own bytes say; ``likely`` if the dialect no longer reads them."""

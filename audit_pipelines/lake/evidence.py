@@ -3,7 +3,8 @@
 A line is 32 hex digits of salt, a space and the record's bytes; lines are packed into zstd frames of 4,096
 lines or 4 MiB, whichever is first, so that any tool reads the file whole (``zstdcat``) and one record
 costs one frame. The salt makes a leaf's hash unguessable once the record is erased; it is drawn once and
-never again. What does not belong here: which records are stored (``intake``).
+never again. An erased record's line is ``!`` and the leaf's hash in hex. What does not belong here: which
+records are stored (``intake``) or erased (``erase``).
 """
 
 import binascii
@@ -30,8 +31,22 @@ LEVEL: Final = 1
 """zstd level; 3 measured slower and larger on audit records."""
 _QUEUED_FRAMES: Final = 4
 
+ERASED: Final = b"!"
+"""What the line of an erased record begins with; a salt never does."""
+
 Salts = Callable[[int], bytes]
 """Gives n random bytes; ``os.urandom`` outside tests."""
+
+
+def leaf_hash(line: bytes) -> bytes:
+    """RFC 6962 hash of the leaf whose line is ``SALT RECORD``: SHA-256 of 0x00, the salt's bytes and the record's."""
+    salt = binascii.unhexlify(line[: 2 * SALT_BYTES])
+    return hashlib.sha256(b"\x00" + salt + line[RECORD_AT:]).digest()
+
+
+def erased_line(line: bytes) -> bytes:
+    """What stands in the place of the line ``SALT RECORD`` once its record is erased."""
+    return ERASED + leaf_hash(line).hex().encode()
 
 
 class EvidenceWriter:
@@ -58,7 +73,10 @@ class EvidenceWriter:
         salts = binascii.hexlify(self._salts(SALT_BYTES * len(records)))
         width = 2 * SALT_BYTES
         spans = range(0, width * len(records), width)
-        lines = [b"%b %b" % (salts[at : at + width], record) for at, record in zip(spans, records, strict=True)]
+        self.write_lines([b"%b %b" % (salts[at : at + width], record) for at, record in zip(spans, records, strict=True)])
+
+    def write_lines(self, lines: Sequence[bytes]) -> None:
+        """Append whole lines as they are."""
         self.lines += len(lines)
         self._pending += lines
         self._pending_bytes += sum(map(len, lines)) + len(lines)

@@ -7,7 +7,7 @@ the lake where they are missing. What does not belong here: comparing records (`
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +23,8 @@ are set (some hundred million ids) every id is searched for, which is right and 
 _FILTER_SHIFT: Final = np.uint64(64 - FILTER_BITS)
 _NONE: Final = np.empty(0, np.intp)
 _NOWHERE: Final = np.empty(0, np.int64)
+_EMPTY_BYTES: Final = 128
+"""A file of no ids is a header alone, which cannot be mapped."""
 MERGE_FACTOR: Final = 3
 """Runs are merged while the newer one is at least 1/3 of the older: about log3(n) runs."""
 
@@ -39,6 +41,7 @@ class IdIndex:
         self._runs: list[tuple[Hashes, Locators]] = []
         self._adopted = 0
         self._seen = np.zeros(1 << FILTER_BITS, np.bool_)
+        self._hidden = _NOWHERE, _NOWHERE
 
     def __len__(self) -> int:
         return sum(len(hashes) for hashes, _ in self._runs)
@@ -57,6 +60,14 @@ class IdIndex:
             hashes, locators = _merge(older, places, hashes, locators)
         self._runs.append((hashes, locators))
 
+    def hide(self, spans: Sequence[tuple[int, int]]) -> None:
+        """Never again suspect a locator in one of the disjoint ``spans`` (first, end)."""
+        ordered = sorted(spans)
+        self._hidden = (
+            np.array([first for first, _ in ordered], np.int64),
+            np.array([end for _, end in ordered], np.int64),
+        )
+
     def suspects(self, hashes: Hashes) -> tuple[npt.NDArray[np.intp], Locators]:
         """Positions in ``hashes`` and, for each, a locator stored under the same hash (all pairs)."""
         positions, places = [_NONE], [_NOWHERE]
@@ -72,7 +83,13 @@ class IdIndex:
             positions.append(np.repeat(hits, count))
             starts = np.repeat(left - np.concatenate([[0], np.cumsum(count)[:-1]]), count)
             places.append(locators[starts + np.arange(len(starts))])
-        return maybe[np.concatenate(positions)], np.concatenate(places)
+        found, where = maybe[np.concatenate(positions)], np.concatenate(places)
+        firsts, ends = self._hidden
+        if len(firsts) and len(where):
+            span = np.searchsorted(firsts, where, "right") - 1
+            there = (span < 0) | (where >= ends[np.maximum(span, 0)])
+            found, where = found[there], where[there]
+        return found, where
 
     def adopt(self, hashes: Hashes, locators: Locators) -> None:
         """Take up a run that is sorted already (mapped from disk) without copying it."""
@@ -100,12 +117,14 @@ def save_run(path: Path, hashes: Hashes, locators: Locators) -> None:
     staged.rename(path)
 
 
-def load_run(path: Path, count: int) -> tuple[Hashes, Locators] | None:
-    """A saved run of exactly ``count`` ids, mapped into memory; None if it is missing or damaged."""
+def load_run(path: Path, least: int, most: int | None = None) -> tuple[Hashes, Locators] | None:
+    """A saved run of ``least`` to ``most`` ids (or of exactly ``least``), mapped; None if it is missing or damaged."""
     try:
-        table = np.load(path, mmap_mode="r", allow_pickle=False)
+        table = np.load(path, mmap_mode="r" if path.stat().st_size > _EMPTY_BYTES else None, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    if table.shape != (2, count) or table.dtype != np.int64:
+    if table.ndim != 2 or table.shape[0] != 2 or table.dtype != np.int64:
+        return None
+    if not least <= table.shape[1] <= (least if most is None else most):
         return None
     return table[0].view(np.uint64), table[1]

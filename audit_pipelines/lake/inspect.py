@@ -45,7 +45,7 @@ def inspect(home: Home, batch: Batch, earlier: Sequence[Batch] = ()) -> list[Pro
         reconcile(batch)
     except LakeError as error:
         problems.append(Problem("counts_reconcile", None, error.what))
-    if batch.rejects is not None and (text := _size(home, batch.rejects)):
+    if batch.rejects is not None and not batch.rejects.purged and (text := _size(home, batch.rejects)):
         problems.append(Problem("counts_reconcile", None, text))
     connection = connect(memory="1GB", spill=home.staging / "spill")
     try:
@@ -85,8 +85,8 @@ def _counts(home: Home, files: Sequence[EvidenceFile]) -> str | None:
     for file in files:
         if text := _size(home, file):
             return text
-        if (rows := pq.read_metadata(home.root / file.events).num_rows) != file.count:
-            return f"{file.events} has {rows} rows, the manifest says {file.count}"
+        if (rows := pq.read_metadata(home.root / file.events).num_rows) != file.rows:
+            return f"{file.events} has {rows} rows, the manifest says {file.rows}"
     return None
 
 

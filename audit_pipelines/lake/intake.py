@@ -1,6 +1,7 @@
 """The intake of one source in one run: sieve, de-duplicate, route by day.
 
-Every record that comes in goes out exactly once: as an event, a duplicate, a new reject or a known one.
+Every record that comes in goes out exactly once: as an event, a duplicate, a new reject or a known one, or
+refused because the event was erased or its day purged.
 What does not belong here: fetching (``extract``), which records are duplicates (``duplicates``), files and
 names (``chunks``, ``commit``).
 """
@@ -8,7 +9,7 @@ names (``chunks``, ``commit``).
 import hashlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -18,6 +19,7 @@ from audit_pipelines.batch import Reading
 from audit_pipelines.errors import LakeError
 from audit_pipelines.lake.chunks import Chunks, Numbers, Rows
 from audit_pipelines.lake.duplicates import Arrivals, Duplicates, content_id
+from audit_pipelines.lake.erased import ErasedIds
 from audit_pipelines.lake.ids import IdIndex, hash_ids
 from audit_pipelines.lake.known import StoredRecords
 from audit_pipelines.lake.rejects import RejectWriter
@@ -26,17 +28,57 @@ from audit_pipelines.record import Block, Finished, Piece, Refusal
 
 DAY_MICROS: Final = 86_400_000_000
 _EPOCH_DAY: Final = date(1970, 1, 1)
+WAYS: Final = ("events", "duplicates", "rejects", "known_rejects", "erased", "expired")
+"""Where a record can go."""
 Progress = Callable[[str, int, int], None]
 """Told (source, records, bytes) after each block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What of one source has been taken out of the home, and is refused."""
+
+    ids: ErasedIds
+    days: frozenset[date] = frozenset()
+    """Days of the source that a purge has taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Events:
+    """Events of one block, column by column."""
+
+    records: list[bytes]
+    ids: list[str]
+    micros: Numbers
+    copies: dict[int, int]
+    """Position -> ordinal, of further copies of a record without an id."""
+
+    def only(self, kept: list[int]) -> "_Events":
+        """Those at the positions ``kept``."""
+        places = {position: at for at, position in enumerate(kept)}
+        return _Events(
+            [self.records[position] for position in kept],
+            [self.ids[position] for position in kept],
+            self.micros[kept],
+            {places[position]: n for position, n in self.copies.items() if position in places},
+        )
 
 
 class Intake:
     """Takes up the pieces of one source."""
 
     def __init__(
-        self, source: str, sieve: Sieve, index: IdIndex, stored: StoredRecords, chunks: Chunks, rejects: RejectWriter
+        self,
+        source: str,
+        sieve: Sieve,
+        index: IdIndex,
+        stored: StoredRecords,
+        chunks: Chunks,
+        rejects: RejectWriter,
+        removed: Removed,
     ) -> None:
         self.source = source
+        self._removed = removed
         self._sieve, self._index = sieve, index
         self._duplicates = Duplicates(sieve, index, stored)
         self._chunks, self._rejects = chunks, rejects
@@ -77,25 +119,35 @@ class Intake:
 
     def _events(self, sifted: Sifted) -> None:
         ids, copies = self._fill(sifted)
-        hashes = hash_ids(ids, len(ids))
-        verdict = self._duplicates.decide(Arrivals(sifted.records, ids, copies, hashes))
+        arrived = self._admitted(_Events(sifted.records, ids, sifted.micros, copies))
+        if not arrived.records:
+            return
+        hashes = hash_ids(arrived.ids, len(arrived.ids))
+        verdict = self._duplicates.decide(Arrivals(arrived.records, arrived.ids, arrived.copies, hashes))
         conflicts: dict[int, int] = {}
         if verdict is not None:
-            kept = verdict.kept
-            self.counts["duplicates"] += len(ids) - len(kept)
-            places = {position: at for at, position in enumerate(kept)}
-            records = [sifted.records[position] for position in kept]
-            ids = [ids[position] for position in kept]
-            micros, hashes = sifted.micros[kept], hashes[kept]
+            self.counts["duplicates"] += len(arrived.ids) - len(verdict.kept)
+            places = {position: at for at, position in enumerate(verdict.kept)}
+            arrived, hashes = arrived.only(verdict.kept), hashes[verdict.kept]
             conflicts = {places[position]: n for position, n in verdict.conflicts.items()}
-            copies = {places[position]: n for position, n in copies.items() if position in places}
-        else:
-            records, micros = sifted.records, sifted.micros
-        self.counts["events"] += len(records)
+        self.counts["events"] += len(arrived.records)
         self.counts["conflicts"] += len(conflicts)
-        if records:
-            rows = Rows(records, ids, micros, hashes, sorted(conflicts.items()), sorted(copies.items()))
+        if arrived.records:
+            copies = arrived.copies
+            rows = Rows(arrived.records, arrived.ids, arrived.micros, hashes, sorted(conflicts.items()), sorted(copies.items()))
             self._index.add(hashes, self._route(rows))
+
+    def _admitted(self, arrived: "_Events") -> "_Events":
+        """Less the events that an erasure has taken out of the home, and the days that a purge has."""
+        erased = set(self._removed.ids.refuses(self.source, arrived.ids))
+        expired: set[int] = set()
+        if self._removed.days:
+            days = np.fromiter(((day - _EPOCH_DAY).days for day in self._removed.days), np.int64)
+            expired = set(np.flatnonzero(np.isin(arrived.micros // DAY_MICROS, days)).tolist()) - erased
+        self.counts["erased"] += len(erased)
+        self.counts["expired"] += len(expired)
+        refused = erased | expired
+        return arrived.only([at for at in range(len(arrived.ids)) if at not in refused]) if refused else arrived
 
     def _fill(self, sifted: Sifted) -> tuple[list[str], dict[int, int]]:
         """Ids for all: the content digest and an ordinal among equal records where there is none."""
@@ -142,7 +194,7 @@ class Intake:
             LakeError: the counts do not add up; such a run is never committed.
         """
         counts = self.counts
-        out = sum(counts[way] for way in ("events", "duplicates", "rejects", "known_rejects"))
+        out = sum(counts[way] for way in WAYS)
         if counts["records"] != out:
             todo = "this is a fault of the program: nothing was committed, please report it"
             raise LakeError(f"{counts['records']} records came in, {out} went out", where=f"source {self.source}", todo=todo)

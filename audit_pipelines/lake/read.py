@@ -14,7 +14,7 @@ from audit_pipelines.errors import LakeError
 from audit_pipelines.event import COLUMNS
 from audit_pipelines.home import Home
 
-LEAF_INDEX = "(CAST(regexp_extract(filename, '(\\d+)-\\d+\\.parquet$', 1) AS BIGINT) + line) AS leaf_index"
+LEAF_INDEX = "(CAST(regexp_extract(filename, '(\\d+)-\\d+(?:\\.e\\d+)?\\.parquet$', 1) AS BIGINT) + line) AS leaf_index"
 """The file's name holds its first leaf; DuckDB works it out once a vector, and only where it is asked for."""
 
 

@@ -6,7 +6,7 @@ damaged file is never turned into rows. What does not belong here: the mapping i
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from audit_pipelines.errors import LakeError
 from audit_pipelines.home import Home
 from audit_pipelines.lake.derive import Origin, prepare, record_batch, write_parquet
 from audit_pipelines.lake.duplicates import content_id
-from audit_pipelines.lake.evidence import RECORD_AT, read_lines
+from audit_pipelines.lake.evidence import ERASED, RECORD_AT, read_lines
 from audit_pipelines.lake.read import connect
 from audit_pipelines.lake.sieve import Sieve
 from audit_pipelines.record import Dialect
@@ -69,28 +69,50 @@ def rederive(
 
 
 def missing(home: Home, batches: Sequence[Batch]) -> list[tuple[Batch, EvidenceFile]]:
-    """Pairs whose Parquet is not there."""
-    return [(batch, file) for batch in batches for file in batch.evidence if not (home.root / file.events).is_file()]
+    """Pairs whose Parquet should be there and is not."""
+    return [
+        (batch, file)
+        for batch in batches
+        for file in batch.evidence
+        if not file.purged and not (home.root / file.events).is_file()
+    ]
 
 
 def _one(connection: duckdb.DuckDBPyConnection, home: Home, batch: Batch, file: EvidenceFile, dialect: Dialect) -> bool:
     final = home.root / file.events
     staged = home.staging / f"rederive-{file.first}.parquet"
     check_digest(home.root / file.path, file.sha256)
-    origin = Origin(file.source, dialect, batch.extracted_at, file.sha256, batch.code)
-    rows = list(_rows(home.root / file.path, file, Sieve(dialect)))
-    write_parquet(connection, rows, staged, origin, conflicts=file.conflicts)
+    derive_file(connection, batch, file, dialect, evidence=home.root / file.path, staged=staged)
     if final.is_file() and _digest(final) == _digest(staged):
         staged.unlink()
         return False
-    _check_identity(connection, final, staged, dialect)
+    check_identity(connection, final, staged, dialect)
     publish(staged, final)
     log.info("made again: %s", file.events)
     return True
 
 
-def _check_identity(connection: duckdb.DuckDBPyConnection, old: Path, new: Path, dialect: Dialect) -> None:
-    """Another dialect may change columns but no uid and no time; rows of the same dialect were damaged, and are mended."""
+def derive_file(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, file: EvidenceFile, dialect: Dialect, *, evidence: Path, staged: Path
+) -> None:
+    """Write the Parquet of ``file``, whose bytes lie at ``evidence``, to ``staged``; erased lines have no row.
+
+    The connection has been through ``derive.prepare``.
+
+    Raises:
+        LakeError: the evidence is damaged, or the dialect cannot read it.
+    """
+    origin = Origin(file.source, dialect, batch.extracted_at, file.sha256, batch.code)
+    write_parquet(connection, list(_rows(evidence, file, Sieve(dialect))), staged, origin, conflicts=file.conflicts)
+
+
+def check_identity(
+    connection: duckdb.DuckDBPyConnection, old: Path, new: Path, dialect: Dialect, *, erased: Sequence[int] = ()
+) -> None:
+    """Another dialect may change columns but no uid and no time; rows of the same dialect were damaged, and are mended.
+
+    Lines in ``erased`` may be missing from ``new``.
+    """
     try:
         made_by = (pq.read_metadata(old).metadata or {}).get(b"dialect_sha256")
         if made_by in (None, dialect.sha256.encode()):
@@ -98,8 +120,9 @@ def _check_identity(connection: duckdb.DuckDBPyConnection, old: Path, new: Path,
         sql = """
             SELECT count(*) FROM read_parquet($old, hive_partitioning = false) AS a
             FULL JOIN read_parquet($new, hive_partitioning = false) AS b USING (line)
-            WHERE (a.uid, a.occurred_at) IS DISTINCT FROM (b.uid, b.occurred_at)"""
-        ((changed,),) = connection.execute(sql, {"old": str(old), "new": str(new)}).fetchall()
+            WHERE (a.uid, a.occurred_at) IS DISTINCT FROM (b.uid, b.occurred_at) AND NOT list_contains($erased, line)"""
+        values = {"old": str(old), "new": str(new), "erased": list(erased)}
+        ((changed,),) = connection.execute(sql, values).fetchall()
     except (OSError, pa.ArrowException, duckdb.Error):
         return  # the old file is missing or torn: there is nothing to compare
     if changed:
@@ -109,23 +132,42 @@ def _check_identity(connection: duckdb.DuckDBPyConnection, old: Path, new: Path,
 def _rows(path: Path, file: EvidenceFile, sieve: Sieve) -> Iterator[pa.RecordBatch]:
     line, copies = 0, dict(file.copies)
     times: list[int] = []
+    erased: list[int] = []
     for lines in read_lines(path):
-        records = [text[RECORD_AT:] for text in lines]
-        sifted = sieve.sift(b"\n".join(records), records)
-        if sifted.faults:
-            at, reason = sifted.faults[0]
-            raise LakeError(f"line {line + at} is no event: {reason}", where=str(path), todo=_HEADER)
-        ids = [
-            event_id if event_id is not None else content_id(record, copies.get(line + at, 0))
-            for at, (event_id, record) in enumerate(zip(sifted.ids, records, strict=True))
-        ]
-        yield record_batch(line, ids, sifted.micros, records)
-        line += len(records)
-        times += [int(sifted.micros.min()), int(sifted.micros.max())]
+        gone = {at for at, text in enumerate(lines) if text.startswith(ERASED)}
+        erased += sorted(line + at for at in gone)
+        kept = [at for at in range(len(lines)) if at not in gone]
+        if kept:
+            batch, span = _some_rows(path, [lines[at] for at in kept], [line + at for at in kept], copies, sieve)
+            times += span
+            yield batch
+        line += len(lines)
     if line != file.count:
         raise LakeError(f"{line} lines, the manifest says {file.count}", where=str(path), todo="restore it from a backup")
-    if (min(times), max(times)) != ((file.oldest - _EPOCH) // _MICRO, (file.newest - _EPOCH) // _MICRO):
+    if tuple(erased) != file.erased:
+        what = f"{len(erased)} lines are erased, by the removals {len(file.erased)} should be"
+        raise LakeError(what, where=str(path), todo="restore it from a backup")
+    oldest, newest = (file.oldest - _EPOCH) // _MICRO, (file.newest - _EPOCH) // _MICRO
+    inside = all(oldest <= time <= newest for time in times)
+    if not inside or (not erased and (min(times), max(times)) != (oldest, newest)):
         raise LakeError("the dialect reads other times than the manifest says", where=str(path), todo=_HEADER)
+
+
+def _some_rows(
+    path: Path, lines: Sequence[bytes], numbers: Sequence[int], copies: Mapping[int, int], sieve: Sieve
+) -> tuple[pa.RecordBatch, tuple[int, int]]:
+    """Lines of one file and their numbers as rows; their smallest and largest time."""
+    records = [text[RECORD_AT:] for text in lines]
+    sifted = sieve.sift(b"\n".join(records), records)
+    if sifted.faults:
+        at, reason = sifted.faults[0]
+        raise LakeError(f"line {numbers[at]} is no event: {reason}", where=str(path), todo=_HEADER)
+    ids = [
+        event_id if event_id is not None else content_id(record, copies.get(number, 0))
+        for number, event_id, record in zip(numbers, sifted.ids, records, strict=True)
+    ]
+    batch = record_batch(0, ids, sifted.micros, records, lines=numbers)
+    return batch, (int(sifted.micros.min()), int(sifted.micros.max()))
 
 
 def check_digest(path: Path, expected: str) -> None:

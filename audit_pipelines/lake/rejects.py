@@ -22,6 +22,8 @@ from audit_pipelines.errors import LakeError
 from audit_pipelines.home import Home
 
 LEVEL = 3
+ERASED = "erased"
+"""Origin and reason of a reject whose bytes were erased."""
 
 
 class Reject(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +42,15 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True):
     def raw(self) -> bytes:
         """The bytes themselves."""
         return b64decode(self.base64)
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether only the identity is left."""
+        return (self.origin, self.reason, self.base64) == (ERASED, ERASED, "")
+
+    def erased(self) -> "Reject":
+        """What stands in its place once it is erased."""
+        return Reject(identity=self.identity, source=self.source, origin=ERASED, position=0, reason=ERASED, base64="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +125,7 @@ def read(home: Home, file: RejectFile) -> Iterator[Reject]:
 
 
 def read_all(home: Home, batches: Iterable[Batch]) -> Iterator[Reject]:
-    """Every kept reject of the home."""
+    """Every kept reject of the home, erased ones included; purged files are gone."""
     for batch in batches:
-        if batch.rejects is not None:
+        if batch.rejects is not None and not batch.rejects.purged:
             yield from read(home, batch.rejects)

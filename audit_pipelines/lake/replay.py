@@ -31,9 +31,9 @@ class RejectSource:
 
 
 def unresolved(home: Home, batches: Sequence[Batch]) -> list[Reject]:
-    """Rejects that no replay has turned into events."""
+    """Rejects that are still there and that no replay has turned into events."""
     done = {identity for batch in batches for identity in batch.replayed}
-    return [reject for reject in read_all(home, batches) if reject.identity not in done]
+    return [reject for reject in read_all(home, batches) if reject.identity not in done and not reject.is_erased]
 
 
 def readable(rejects: Sequence[Reject], dialect: Dialect) -> list[Reject]:

@@ -23,13 +23,15 @@ from audit_pipelines.lake import commit
 from audit_pipelines.lake.chunks import Chunks, Deriver
 from audit_pipelines.lake.coverage import covered, has
 from audit_pipelines.lake.derive import Origin
+from audit_pipelines.lake.erased import ErasedIds
 from audit_pipelines.lake.evidence import Salts
-from audit_pipelines.lake.intake import Intake, Progress
+from audit_pipelines.lake.intake import Intake, Progress, Removed
 from audit_pipelines.lake.known import IdCache, StoredRecords
 from audit_pipelines.lake.read import connect
 from audit_pipelines.lake.rejects import RejectWriter
 from audit_pipelines.lake.sieve import Sieve
 from audit_pipelines.record import Dialect, Source
+from audit_pipelines.removal import removals
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +89,7 @@ class _Plan:
     days: Sequence[date]
     progress: Progress
     memory: str
+    erased: ErasedIds
 
 
 _Part = tuple[Intake, Chunks, SourceResult, Feed]
@@ -118,9 +121,10 @@ def take(
     Raises:
         LakeError: a file of the lake is damaged, or the counts do not add up; nothing was committed.
     """
+    erased = ErasedIds(home, removals(home))
     make_folder(home.staging / "run")
     rejects = RejectWriter(home.staging / "run" / "rejects", home, batches)
-    parts = _read_all(_Plan(home, batches, circumstances, rejects, days, progress, memory), feeds)
+    parts = _read_all(_Plan(home, batches, circumstances, rejects, days, progress, memory, erased), feeds)
     results = tuple(_result(intake, result) for intake, _, result, _ in parts)
     marks = {intake.source: tuple(intake.marks) for intake, _, _, _ in parts}
     asked = _newly_covered(batches, results, days)
@@ -167,7 +171,8 @@ def _begin(
     files = [file for file in manifest.evidence_files(plan.batches) if file.source == feed.name]
     stored = StoredRecords(home, files, chunks)
     index = IdCache(home, feed.name).load(plan.batches)
-    return Intake(feed.name, Sieve(feed.dialect), index, stored, chunks, plan.rejects), chunks
+    removed = Removed(plan.erased, manifest.purged_days(plan.batches, feed.name))
+    return Intake(feed.name, Sieve(feed.dialect), index, stored, chunks, plan.rejects, removed), chunks
 
 
 def _read(plan: _Plan, feed: Feed, intake: Intake, chunks: Chunks) -> SourceResult:
@@ -203,6 +208,8 @@ def _result(intake: Intake, result: SourceResult) -> SourceResult:
         conflicts=counts["conflicts"],
         rejects=counts["rejects"],
         known_rejects=counts["known_rejects"],
+        erased=counts["erased"],
+        expired=counts["expired"],
         mistyped=counts["mistyped"],
         covers=result.covers,
         error=result.error,

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -27,6 +28,9 @@ SELECT = """SELECT line, event_id, occurred_at, NULL AS org_id, record ->> '$.c'
   record ->> '$.ip' AS source_ip, NULL AS user_agent,
   CAST([] AS STRUCT(field VARCHAR, "before" VARCHAR, "after" VARCHAR)[]) AS changes,
   NULL AS api_key_id, NULL AS session_id, NULL AS request_id FROM records"""
+
+CALLS = ("rename", "fsync", "unlink", "rmdir")
+"""What makes a file durable or removes it: every step of publication is one of these system calls."""
 
 
 @dataclass
@@ -151,3 +155,38 @@ def new_lake(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Lake]:
 @pytest.fixture(scope="session", name="sums")
 def _sums() -> Callable[[Outcome], tuple[int, int, int, int, int, int]]:
     return sums
+
+
+class Died(BaseException):
+    """Stands for SIGKILL: nothing in the program may catch it (``tests/defs`` has the signal itself)."""
+
+
+@pytest.fixture
+def dying(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], object]], int]:
+    """``dying(n, act)`` runs ``act`` and dies before its n-th call; gives the number of calls made."""
+
+    def run(number, act):
+        made = 0
+
+        def counted(name):
+            real = getattr(os, name)
+
+            def call(*arguments, **options):
+                nonlocal made
+                made += 1
+                if made >= number:  # at the n-th and, should someone go on, at all later ones
+                    raise Died(name)
+                return real(*arguments, **options)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for name in CALLS:
+                patch.setattr(os, name, counted(name))
+            try:
+                act()
+            except Died:
+                return made
+        return made
+
+    return run

@@ -1,48 +1,6 @@
 """A run that dies at any step of publication leaves the old home or the new one; the next run makes them equal."""
 
-import os
-
-import pytest
-
 from audit_pipelines.lake import chunks, commit
-
-CALLS = ("rename", "fsync", "unlink")
-"""What makes a file durable or removes it: every step of publication is one of these system calls."""
-
-
-class Died(BaseException):
-    """Stands for SIGKILL: nothing in the program may catch it (``tests/defs`` has the signal itself)."""
-
-
-@pytest.fixture
-def dying(monkeypatch):
-    """``dying(n, act)`` runs ``act`` and dies before its n-th call; gives the number of calls made."""
-
-    def run(number, act):
-        made = 0
-
-        def counted(name):
-            real = getattr(os, name)
-
-            def call(*arguments, **options):
-                nonlocal made
-                made += 1
-                if made >= number:  # at the n-th and, should someone go on, at all later ones
-                    raise Died(name)
-                return real(*arguments, **options)
-
-            return call
-
-        with monkeypatch.context() as patch:
-            for name in CALLS:
-                patch.setattr(os, name, counted(name))
-            try:
-                act()
-            except Died:
-                return made
-        return made
-
-    return run
 
 
 def first_night(lake):

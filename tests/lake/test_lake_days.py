@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_pipelines.lake.coverage import covered, has, merge, missing
-from audit_pipelines.lake.retention import limit_date
+from audit_pipelines.retention import limit_date
 
 START = date(2026, 1, 1)
 DAYS = st.integers(0, 40).map(lambda number: START + timedelta(days=number))
