@@ -28,10 +28,10 @@ def settings_at_load() -> Settings:
 def build(settings: Settings | None = None, **overrides: Any) -> dg.Definitions:
     """All assets, checks, jobs, schedules and sensors; ``overrides`` replace resources by name."""
     shape = settings or settings_at_load()
-    events, findings, drop, report = assets.build(shape)
+    events, log, findings, drop, report = assets.build(shape)
     job_list, schedules, sensors = jobs.build(shape)
     return dg.Definitions(
-        assets=[events, findings, drop, report],
+        assets=[events, log, findings, drop, report],
         asset_checks=checks.build(events, drop),
         jobs=job_list,  # type: ignore[arg-type]
         schedules=schedules,

@@ -7,6 +7,7 @@ belong here: limits (``gates``).
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from bench import homes, place
@@ -62,12 +63,37 @@ def ingest(at: Place) -> Group:
     )
 
 
-def large(at: Place) -> Group:
-    """Ten times as many records, for the memory; once."""
-    records, home = at.many(), at.work / "home"
-    argv = python("bench.children.take", home, 10 * at.events, 0, 0, 0)
+def seal(at: Place) -> Group:
+    """Evidence into the log; the tree beside a bare loop over the same lines; the whole home verified."""
+    home, tiles = at.stored(), at.work / "tiles"
+    tree, bare = (python("bench.children.hashing", way, home, tiles) for way in ("tree", "bare"))
     return Group(
-        "Ten times as many records", (Case("large ingest", argv, lambda: homes.write(at.clean("home"), records)),), runs=1
+        "The log",
+        (
+            Case("bare hashlib loop", bare),
+            Case("tree", tree, lambda: at.clean("tiles")),
+            Case("seal", python("bench.children.seal", at.work / "home", at.events), lambda: _copied(home, at.clean("home"))),
+            Case("verify", python("audit_pipelines", "--home", home, "verify")),
+        ),
+    )
+
+
+def _copied(home: Path, target: Path) -> None:
+    shutil.copytree(home, target)
+
+
+def large(at: Place) -> Group:
+    """Ten times as many records, once: ingest, seal, verify of one home after the other."""
+    records, home, count = at.many(), at.work / "home", 10 * at.events
+    argv = python("bench.children.take", home, count, 0, 0, 0)
+    return Group(
+        "Ten times as many records",
+        (
+            Case("large ingest", argv, lambda: homes.write(at.clean("home"), records)),
+            Case("large seal", python("bench.children.seal", home, count)),
+            Case("large verify", python("audit_pipelines", "--home", home, "verify")),
+        ),
+        runs=1,
     )
 
 
@@ -138,6 +164,7 @@ def report(at: Place) -> Group:
 
 GROUPS: Final[dict[str, Callable[[Place], Group]]] = {
     "ingest": ingest,
+    "seal": seal,
     "drop": drop,
     "empty-night": empty_night,
     "night": night,

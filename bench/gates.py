@@ -7,7 +7,7 @@ not belong here: measuring (``rounds``) and printing (``table``).
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Kind = Literal["wall ratio", "cpu ratio", "times as fast", "seconds more", "wall", "peak"]
+Kind = Literal["wall ratio", "cpu ratio", "times as fast", "seconds more", "wall", "cpu", "peak"]
 
 UNITS: Final[dict[Kind, str]] = {
     "wall ratio": "x",
@@ -15,6 +15,7 @@ UNITS: Final[dict[Kind, str]] = {
     "times as fast": "x",
     "seconds more": " s",
     "wall": " s",
+    "cpu": " s",
     "peak": " MiB",
 }
 
@@ -47,6 +48,12 @@ GATES: Final = (
     Gate("ingest, read again", "wall ratio", 2.0, "stored records read again, nothing new", "bare load"),
     Gate("ingest*", "peak", 1024, "memory at one million events"),
     Gate("large ingest", "peak", 1280, "memory at ten million events"),
+    Gate("seal", "cpu", 4.0, "sealing from evidence files, CPU"),
+    Gate("seal", "peak", 600, "memory of sealing"),
+    Gate("tree", "cpu ratio", 2.0, "leaves, tree and tiles, CPU", "bare hashlib loop"),
+    Gate("large seal", "cpu", 40.0, "sealing ten million events, CPU"),
+    Gate("large seal", "peak", 600, "memory of that"),
+    Gate("large verify", "wall", 60.0, "verifying ten million events"),
     Gate("drop generic", "wall ratio", 1.5, "drop of the canonical events", "bare json generic"),
     Gate("drop ecs", "wall ratio", 1.5, "drop in ECS", "bare json ecs"),
     Gate("drop generic, zstd", "wall ratio", 3.0, "the canonical drop with zstd", "zstd generic"),

@@ -1,8 +1,11 @@
-"""Homes for the benchmarks: settings as text, copies of a prepared home. Imports nothing of the program."""
+"""Homes for the benchmarks: settings as text, a signing key, copies of a prepared home. Imports nothing of the program."""
 
+import os
 import shutil
 from datetime import date
 from pathlib import Path
+
+from bench.measure import python, run
 
 SOURCE = "bulk"
 START = date(2024, 1, 1)
@@ -19,11 +22,20 @@ dialect = "terracotta"
 path = "{path}"
 """
 
+_KEYS: dict[str, bytes] = {}
+
 
 def write(home: Path, records: Path, *, start: date = START) -> Path:
-    """A new home whose one source reads ``records``."""
+    """A new home whose one source reads ``records``; its key is made once and used for all."""
     home.mkdir(parents=True)
     (home / "audit.toml").write_text(_SETTINGS.format(start=start, source=SOURCE, path=records), encoding="utf-8")
+    if not _KEYS:
+        run(python("audit_pipelines", "--home", home, "keys", "new"))
+        _KEYS.update({path.name: path.read_bytes() for path in (home / "keys").glob("*.pem")})
+    (home / "keys").mkdir(exist_ok=True)
+    for name, content in _KEYS.items():
+        (home / "keys" / name).write_bytes(content)
+        os.chmod(home / "keys" / name, 0o600)
     return home
 
 

@@ -73,6 +73,9 @@ def _verdict(gate: Gate, name: str, samples: Samples) -> Verdict:
         case "wall":
             values = [sample.wall for sample in own]
             value = median(values)
+        case "cpu":
+            values = [sample.cpu for sample in own]
+            value = median(values)
         case "peak":
             values = [sample.peak for sample in own]
             value = median(values)

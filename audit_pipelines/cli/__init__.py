@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from audit_pipelines import __version__
-from audit_pipelines.cli import demo, door, init, look, night, repair, report
+from audit_pipelines.cli import demo, door, init, keep, keys, look, night, repair, report, verify
 from audit_pipelines.errors import AuditError
 
 
@@ -61,6 +61,12 @@ for _command in (
     look.query,
     repair.rederive,
     repair.rejects,
+    keep.holds,
+    keep.purge,
+    keep.erase,
+    keys.keys,
+    keys.incident,
+    verify.verify,
     door.dagster,
     demo.demo,
 ):

@@ -8,6 +8,9 @@ from audit_pipelines.batch import Batch
 from audit_pipelines.defs.monthly import Issued
 from audit_pipelines.defs.station import Station
 from audit_pipelines.home import Home
+from audit_pipelines.lake.purge import Plan
+
+_OTHERS = (("findings", "findings files"), ("drop", "drop files"), ("rejects", "reject files"))
 
 
 def after_night(station: Station) -> None:
@@ -15,14 +18,25 @@ def after_night(station: Station) -> None:
     outcome = station.outcome
     if outcome is None:
         return
-    for result in outcome.sources:
-        ways = ("events", "duplicates", "conflicts", "rejects", "known_rejects", "late", "mistyped")
+    committed = outcome.batch.sources if outcome.batch else outcome.sources  # what is late is known when it is committed
+    for result in committed:
+        ways = ("events", "duplicates", "conflicts", "rejects", "known_rejects", "erased", "expired", "late", "mistyped")
         counts = ", ".join(f"{getattr(result, way):,} {way.replace('_', ' ')}" for way in ways if getattr(result, way))
         click.echo(f"{result.name}: {result.records:,} records" + (f": {counts}" if counts else ""))
     if outcome.batch is None:
         click.echo("nothing new: no file was changed")
     else:
         click.echo(describe(outcome.batch))
+    if station.past is not None and station.past.removal is not None:
+        click.echo(past(station.past, deleted=station.settings.retention.enforce))
+
+
+def past(plan: Plan, *, deleted: bool) -> str:
+    """What is past its retention, in one line."""
+    what = f"{plan.events:,} events in {plan.files:,} files of {len(plan.days):,} days"
+    others = [f"{count:,} {name}" for what_, name in _OTHERS if (count := plan.count(what_))]
+    what += f", {', '.join(others)}" if others else ""
+    return f"deleted, past retention: {what}" if deleted else f"past retention: {what} (`purge` shows and deletes them)"
 
 
 def describe(batch: Batch) -> str:

@@ -1,4 +1,4 @@
-"""The assets: events, findings and drop by day, report by month. Each body calls one function of the core.
+"""The assets: events, log, findings and drop by day, report by month. Each body calls one function of the core.
 
 Metadata are counts by category and outcome, never values of events. What does not belong here: logic.
 """
@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from audit_pipelines.batch import Batch, evidence_files
-from audit_pipelines.defs import drops, judge, monthly, night, partitions
+from audit_pipelines.defs import attesting, drops, judge, keeping, monthly, night, partitions, sealing
 from audit_pipelines.defs.runs import forget_old_runs
 from audit_pipelines.defs.station import Station
 from audit_pipelines.lake.read import connect, relate
@@ -27,12 +27,13 @@ class NightConfig(dg.Config):
 
 
 def build(settings: Settings) -> list[dg.AssetsDefinition]:
-    """The four assets of a home with these settings."""
+    """The five assets of a home with these settings."""
     days = partitions.daily(settings.organisation.start)
     events = _events(settings, days)
+    log = _log(settings, days, events)
     findings = _findings(settings, days, events)
-    drop = _drop(settings, days, events)
-    return [events, findings, drop, _report(settings, [events, findings])]
+    drop = _drop(settings, days, [events, log])
+    return [events, log, findings, drop, _report(settings, [events, log, findings])]
 
 
 def _freshness(settings: Settings) -> dg.FreshnessPolicy:
@@ -63,6 +64,26 @@ def _events(settings: Settings, days: dg.DailyPartitionsDefinition) -> dg.Assets
     return events
 
 
+def _log(settings: Settings, days: dg.DailyPartitionsDefinition, events: dg.AssetsDefinition) -> dg.AssetsDefinition:
+    @dg.asset(
+        partitions_def=days,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name=GROUP,
+        required_resource_keys={"station"},
+        deps=[events],
+        kinds={"merkle"},
+        description="The sealed log: every batch becomes leaves and a statement, and the new heads are signed.",
+    )
+    def log(context: dg.AssetExecutionContext) -> None:
+        station: Station = context.resources.station
+        with station.step("log"):
+            for batch in sealing.seal(station):
+                leaves = {day.day: {"leaves": day.events} for day in batch.days}
+                _note(context, "log", settings, leaves)
+
+    return log
+
+
 def _findings(settings: Settings, days: dg.DailyPartitionsDefinition, events: dg.AssetsDefinition) -> dg.AssetsDefinition:
     @dg.asset(
         partitions_def=days,
@@ -82,13 +103,13 @@ def _findings(settings: Settings, days: dg.DailyPartitionsDefinition, events: dg
     return findings
 
 
-def _drop(settings: Settings, days: dg.DailyPartitionsDefinition, events: dg.AssetsDefinition) -> dg.AssetsDefinition:
+def _drop(settings: Settings, days: dg.DailyPartitionsDefinition, deps: list[dg.AssetsDefinition]) -> dg.AssetsDefinition:
     @dg.asset(
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=GROUP,
         required_resource_keys={"station"},
-        deps=[events],
+        deps=deps,
         freshness_policy=_freshness(settings),
         kinds={"ndjson"},
         description="The NDJSON files that a SIEM reads; days with a failed check are held back.",
@@ -98,6 +119,9 @@ def _drop(settings: Settings, days: dg.DailyPartitionsDefinition, events: dg.Ass
         with station.step("drop"):
             for counts in drops.ship(station).values():
                 _note(context, "drop", settings, {day: dict(values) for day, values in counts.items()})
+            attesting.attest(station)
+            keeping.nightly(station)
+            attesting.anchor_log(station)
             drops.raise_if_partial(station)
 
     return drop
@@ -116,6 +140,7 @@ def _report(settings: Settings, deps: list[dg.AssetsDefinition]) -> dg.AssetsDef
         station: Station = context.resources.station
         with station.step("report"):
             issued = station.issued = monthly.report(station, date.fromisoformat(context.partition_key))
+            attesting.attest_report(station)
             context.add_output_metadata({"revision": issued.revision, "new": issued.new, "log_size": issued.size})
 
     return report

@@ -1,15 +1,19 @@
-"""Founding a home: the commented audit.toml, the format number, Dagster's files.
+"""Founding a home: the commented audit.toml, the format number, the signing key, Dagster's files.
 
 What does not belong here: reading the settings (``settings``).
 """
 
 import json
+import os
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 from audit_pipelines import settings
 from audit_pipelines.durable import make_folder, write_atomically
 from audit_pipelines.home import Home, write_format
+from audit_pipelines.seal import keys
+from audit_pipelines.seal.sealed import keys_folder
 
 AUDIT_TOML = """\
 # Settings of this home. Every key: docs/settings.md. A key that is not known is an error.
@@ -49,7 +53,14 @@ work_end = 20
 work_days = [1, 2, 3, 4, 5]        # Monday = 1
 
 [retention]
-months = 12
+months = 12                        # how long events are kept
+# enforce = true                   # delete what is older; without it, it is only shown
+# sources = {{ name = 6 }}           # months of single sources
+
+[seal]                             # the log is signed, so that others can check it
+keys = "keys"                      # the signing key's folder; better a place that the home's backups do not reach
+# origin = "audit.example.com/acme"  # the log's name; it is read once, when the log begins
+# timestamp_url = "https://..."    # an RFC 3161 authority that stamps each night's checkpoint
 
 [drops.generic]                    # the canonical event, whole
 enabled = true
@@ -87,21 +98,33 @@ load_from:
 """
 
 
-def found(directory: Path, *, name: str, organisation_id: str, start: date, timezone: str = "UTC", sources: str = "") -> Home:
-    """Make a home; ``sources`` is TOML text to be put after the settings.
+def found(
+    directory: Path,
+    *,
+    name: str,
+    organisation_id: str,
+    start: date,
+    timezone: str = "UTC",
+    sources: str = "",
+    chance: Callable[[int], bytes] = os.urandom,
+) -> Home:
+    """Make a home with a signing key; ``sources`` is TOML text to be put after the settings.
 
     Raises:
         SettingsError: the name or id cannot be used.
     """
     names = {"name": json.dumps(name), "organisation_id": json.dumps(organisation_id), "timezone": json.dumps(timezone)}
     text = AUDIT_TOML.format(start=start, **names) + sources
-    settings.parse(text, file=str(directory / settings.FILE))
+    parsed = settings.parse(text, file=str(directory / settings.FILE))
     make_folder(directory)
     home = Home(directory.resolve())
     for folder in (home.batches, home.state, home.staging):
         make_folder(folder)
     write_dagster_files(home)
     write_format(home)
+    folder = keys_folder(home, parsed)
+    if not keys.listing(folder):  # a founding that was killed has made it already
+        keys.make(folder, chance)
     write_atomically(home.settings_file, text.encode(), staging=home.staging)
     return home
 

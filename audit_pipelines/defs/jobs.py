@@ -36,7 +36,7 @@ def night_config(revisit: Sequence[date]) -> dict[str, object]:
 
 def build(settings: Settings) -> tuple[list[object], list[dg.ScheduleDefinition], list[dg.SensorDefinition]]:
     """Jobs, schedules and sensors of a home with these settings."""
-    nightly = dg.define_asset_job(NIGHTLY, selection=["events", "findings", "drop"], executor_def=dg.in_process_executor)
+    nightly = dg.define_asset_job(NIGHTLY, selection=["events", "log", "findings", "drop"], executor_def=dg.in_process_executor)
     report = dg.define_asset_job(MONTHLY, selection=["report"], executor_def=dg.in_process_executor)
     schedules = [_nightly_schedule(nightly, settings), _monthly_schedule(report, settings)]
     if settings.schedule.every:

@@ -44,6 +44,16 @@ class Month:
         return tuple(self.first + _DAY * n for n in range((self.until - self.first).days))
 
 
+def touches(batch: Batch, month: Month) -> bool:
+    """Whether the batch has events of the month, or was the first that asked for a day of it."""
+    return any(month.has(day.day) for day in batch.days)
+
+
+def is_purged(batches: Sequence[Batch], month: Month) -> bool:
+    """Whether a purge has taken events of the month."""
+    return any(file.purged and month.has(file.day) for batch in batches for file in batch.evidence)
+
+
 def month_facts(home: Home, batches: Sequence[Batch], settings: Settings, month: Month) -> MonthFacts:
     """What ``batches`` hold of ``month``; every rule is evaluated anew over the whole of it."""
     hits = judge.evaluate(home, batches, month.first, month.until, below=batches[-1].size if batches else 0, settings=settings)
@@ -104,8 +114,8 @@ def _population(batches: Sequence[Batch], settings: Settings, month: Month) -> t
         for file in batch.evidence:
             if month.has(file.day):
                 key = (file.day, file.source)
-                stored[key] += file.count
-                late[key] += file.count if is_late(batches[:number], file) else 0
+                stored[key] += file.rows
+                late[key] += file.rows if is_late(batches[:number], file) else 0
                 seqs[key] = sorted({*seqs[key], batch.seq})
     names = sorted({source.name for source in settings.sources} | {source for _, source in stored})
     spans = {name: covered(batches, name) for name in names}
@@ -117,6 +127,6 @@ def _population(batches: Sequence[Batch], settings: Settings, month: Month) -> t
 
 
 def _rejects(home: Home, batches: Sequence[Batch], month: Month) -> tuple[RejectCount, ...]:
-    touching = [batch for batch in batches if any(month.has(day.day) for day in batch.days)]
+    touching = [batch for batch in batches if touches(batch, month)]
     counts = Counter((entry.source, entry.reason.partition(":")[0]) for entry in rejects.read_all(home, touching))
     return tuple(RejectCount(source, reason, count) for (source, reason), count in sorted(counts.items()))

@@ -15,14 +15,15 @@ import msgspec
 
 from audit_pipelines import sql
 from audit_pipelines.batch import Batch, evidence_files
-from audit_pipelines.defs import judge
-from audit_pipelines.defs.monthfacts import Month, month_facts
+from audit_pipelines.defs import judge, sealfacts
+from audit_pipelines.defs.monthfacts import Month, is_purged, month_facts, touches
 from audit_pipelines.defs.station import Station
 from audit_pipelines.home import Home
 from audit_pipelines.lake.coverage import covered, has
 from audit_pipelines.lake.read import connect, relate
-from audit_pipelines.lake.retention import limit_date
 from audit_pipelines.lake.run import versions
+from audit_pipelines.retention import limit_date
+from audit_pipelines.seal.ledger import Ledger
 from audit_pipelines.settings import Settings
 from audit_pipelines.ship.manifest import DropManifest
 from audit_pipelines.shipped import shipped
@@ -39,6 +40,7 @@ from audit_pipelines.typeset.facts import (
     SourceFacts,
     Table,
 )
+from audit_pipelines.typeset.integrity import Integrity
 
 REPORT = "monthly"
 _DAY = timedelta(days=1)
@@ -50,17 +52,26 @@ def compute(
     month: Month,
     *,
     size: int,
+    known: Ledger,
+    statements: int,
     revision: int,
     previous: Path | None,
     templates_sha256: str,
 ) -> model.Computed:
-    """The report's model at log size ``size``."""
+    """The report's model at log size ``size``, with the statements below ``statements`` of ``known``.
+
+    Raises:
+        EvidenceError: the log does not fit its checkpoints.
+    """
     home, settings = station.home, station.settings
     below = [batch for batch in batches if batch.size <= size]
     connection = connect(memory="300MB", spill=home.staging / "spill")
     try:
         relate(connection, home, evidence_files(below))
-        facts = _facts(station, below, month, size, revision, _previous(connection, below, month, previous) if previous else None)
+        stated = sealfacts.integrity(home, below, known, month, size=size, statements=statements)
+        facts = _facts(
+            station, below, month, stated, revision, _previous(connection, below, month, previous) if previous else None
+        )
         given = {**judge.rule_settings(settings), **_retention(settings, month)}
         report_spec = spec.load(REPORT, (home.root / "reports", shipped("reports")))
         ask, ask_last = (_asker(connection, period, given) for period in (month, month.before))
@@ -69,21 +80,24 @@ def compute(
         connection.close()
 
 
-def _facts(station: Station, below: Sequence[Batch], month: Month, size: int, revision: int, previous: Previous | None) -> Facts:
+def _facts(
+    station: Station, below: Sequence[Batch], month: Month, stated: Integrity, revision: int, previous: Previous | None
+) -> Facts:
     home, settings = station.home, station.settings
-    reaches_back = settings.organisation.start < month.first
+    reaches_back = settings.organisation.start < month.first and not is_purged(below, month.before)
     return Facts(
         organisation=Organisation(settings.organisation.id, settings.organisation.name),
         this=month_facts(home, below, settings, month),
         last=month_facts(home, below, settings, month.before) if reaches_back else None,
         revision=revision,
-        size=size,
+        size=stated.events.size,
         sources=_sources(below, settings, month),
-        batches=_batches(home, below, month),
+        batches=_batches(home, below, month, stated),
         retention_months=settings.retention.months,
         settings_sha256=_settings_digest(settings),
         code=station.code,
         versions=_versions(),
+        integrity=stated,
         drops=_drops(home, below, month),
         previous=previous,
         prepared_by=settings.report.prepared_by,
@@ -126,11 +140,12 @@ def _sources(batches: Sequence[Batch], settings: Settings, month: Month) -> tupl
     return tuple(found)
 
 
-def _batches(home: Home, batches: Sequence[Batch], month: Month) -> tuple[BatchFacts, ...]:
-    return tuple(_batch(home, batch, month) for batch in batches if any(month.has(day.day) for day in batch.days))
+def _batches(home: Home, batches: Sequence[Batch], month: Month, stated: Integrity) -> tuple[BatchFacts, ...]:
+    numbers = {sealed.seq: sealed.statement for sealed in stated.batches}
+    return tuple(_batch(home, batch, month, numbers[batch.seq]) for batch in batches if touches(batch, month))
 
 
-def _batch(home: Home, batch: Batch, month: Month) -> BatchFacts:
+def _batch(home: Home, batch: Batch, month: Month, statement: int) -> BatchFacts:
     def total(count: Callable[[Any], int]) -> int:
         return sum(count(result) for result in batch.sources)
 
@@ -147,6 +162,8 @@ def _batch(home: Home, batch: Batch, month: Month) -> BatchFacts:
         late=total(lambda result: result.late),
         manifest=home.relative(path),
         manifest_sha256=_digest(path),
+        refused=total(lambda result: result.erased + result.expired),
+        statement=statement,
     )
 
 
@@ -176,7 +193,7 @@ def _previous(connection: duckdb.DuckDBPyConnection, batches: Sequence[Batch], m
         late.append(LateEvent(uid, occurred_at, batch.seq, batch.extracted_at - occurred_at, actor, action, target))
     figures = {figure["id"]: figure["value"] for figure in before["figures"]}
     digest = hashlib.sha256(raw).hexdigest()
-    return Previous(before["revision"], before["log_size"], digest, figures, tuple(late))
+    return Previous(before["revision"], before["log_size"], digest, figures, tuple(late), before.get("statements_size"))
 
 
 def _settings_digest(settings: Settings) -> str:

@@ -72,6 +72,7 @@ def _entry(station: Station) -> RunEntry:
     batch = outcome.batch if outcome else None
     partial = [f"source {name}: {error}" for name, error in outcome.errors.items()] if outcome else []
     partial += [_text(problem) for problem in station.problems or ()]
+    partial += [f"drill: {station.drill_fault}"] if station.drill_fault else []
     failed = [text for text in station.failures if text not in partial]
     hard = [text for text in failed if not text.startswith(("drop: run is partial", "events: run is partial"))]
     return RunEntry(

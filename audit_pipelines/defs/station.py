@@ -23,6 +23,7 @@ from audit_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from audit_pipelines.defs.monthly import Issued
+    from audit_pipelines.lake.purge import Plan
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,10 @@ class Station:
     problems: list[Problem] | None = None
     issued: "Issued | None" = None
     """The report that this run made."""
+    past: "Plan | None" = None
+    """What this run found past its retention, and deleted if ``retention.enforce`` is set."""
+    drill_fault: str = ""
+    """What the night's drill found wrong; empty = nothing."""
     failures: list[str] = field(default_factory=list)
     first_error: AuditError | None = None
     started: datetime | None = None

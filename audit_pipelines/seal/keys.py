@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
 import msgspec
 
@@ -59,7 +59,7 @@ class CommandFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """``<id>.json``."""
 
     public_key: str
-    command: tuple[str, ...]
+    command: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class CommandSigner:
         except subprocess.CalledProcessError as error:
             said = error.stderr.decode(errors="replace").strip()[-200:]
             raise SealError(f"the signing command failed: {said or error.returncode}", where=str(self.path), todo=todo) from None
-        except (OSError, subprocess.SubprocessError) as error:
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
             raise SealError(f"the signing command failed: {error}", where=str(self.path), todo=todo) from None
         answer = done.stdout
         if len(answer) != 64:
@@ -199,18 +199,19 @@ def _command(path: Path, public: bytes) -> CommandSigner:
 def _command_file(path: Path) -> CommandFile:
     try:
         return msgspec.json.decode(path.read_bytes(), type=CommandFile)
-    except (OSError, msgspec.MsgspecError, ValueError) as error:
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise SealError(f"cannot be read: {error}", where=str(path), todo=_BACKUP) from None
 
 
 def _private(path: Path) -> "Ed25519PrivateKey":
+    from cryptography.exceptions import InternalError, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError) as error:
-        what = f"the signing key cannot be read: {str(error).splitlines()[0]}; nothing was sealed"
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm, InternalError) as error:
+        what = f"the signing key cannot be read: {str(error).partition(chr(10))[0]}; nothing was sealed"
         raise SealError(what, where=str(path), todo=_BACKUP) from None
     if not isinstance(key, Ed25519PrivateKey):
         raise SealError("is no Ed25519 key; nothing was sealed", where=str(path), todo=_BACKUP)
@@ -219,21 +220,26 @@ def _private(path: Path) -> "Ed25519PrivateKey":
 
 def _create(path: Path, content: bytes) -> None:
     """Write a file that must be new, for its owner only; a crash may leave it under ``.new``."""
-    make_folder(path.parent)
-    path.parent.chmod(0o700)
     new = path.with_suffix(f"{path.suffix}.new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        make_folder(path.parent)
+        path.parent.chmod(0o700)
+        new.unlink(missing_ok=True)
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        _publish(new, path)
+    except OSError as error:
+        raise SealError(f"cannot be written: {error}", where=str(path), todo="make the folder writable") from None
+
+
+def _publish(new: Path, path: Path) -> None:
+    """Give a file its name, unless that is taken."""
+    try:
         os.link(new, path)
     except FileExistsError:
         raise SealError("this key is there already", where=str(path), todo="keys list shows it") from None
-    except OSError as error:
-        raise SealError(f"cannot be written: {error}", where=str(path), todo="make the folder writable") from None
     finally:
         new.unlink(missing_ok=True)
     sync_folder(path.parent)

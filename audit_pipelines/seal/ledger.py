@@ -55,7 +55,8 @@ class Ledger:
     def removals(self) -> set[int]:
         """Numbers of the removals that are stated."""
         purged = {item.removal for item in self.statements if isinstance(item, st.Purge)}
-        return purged | {int(Path(item.removal.path).stem) for _, item in self.erasures()}
+        names = [Path(item.removal.path).stem for _, item in self.erasures()]
+        return purged | {int(name) for name in names if name.isdecimal()}
 
     def policy(self, before: int | None = None) -> Policy:
         """The retention policy in force before statement ``before``, or now."""

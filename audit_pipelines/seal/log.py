@@ -12,11 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from audit_pipelines.durable import make_folder, write_atomically
+from audit_pipelines.durable import write_atomically
 from audit_pipelines.errors import EvidenceError, SealError
 from audit_pipelines.seal import proofs
 from audit_pipelines.seal.notary import Notary
-from audit_pipelines.seal.standalone import EMPTY_ROOT, Bad, Checkpoint, Edge, Key, leaf_hash, open_checkpoint, strict_base64
+from audit_pipelines.seal.standalone import (
+    EMPTY_ROOT,
+    Bad,
+    Checkpoint,
+    Edge,
+    Key,
+    leaf_hash,
+    open_checkpoint,
+    strict_base64,
+    tail,
+)
+from audit_pipelines.seal.statements import LIMIT
 from audit_pipelines.seal.tiles import WIDTH, Tiles, TileWriter, forget_partial, tile_path, write_once
 
 _TODO: Final = "restore log/ from a backup; docs/operations.md, Restore"
@@ -44,6 +55,20 @@ def read_checkpoint(folder: Path, size: int | None = None) -> bytes:
 def checkpoint_sizes(folder: Path) -> list[int]:
     """Sizes at which the log was signed, smallest first."""
     return sorted(int(path.name) for path in (folder / "checkpoints").glob("*") if path.name.isdecimal())
+
+
+def is_founded(folder: Path) -> bool:
+    """Whether the log has a newest checkpoint.
+
+    Raises:
+        EvidenceError: it has none, but was signed more than once: a killed founding leaves one at most.
+    """
+    path = checkpoint_path(folder)
+    if path.is_file():
+        return True
+    if len(sizes := checkpoint_sizes(folder)) > 1:
+        raise EvidenceError(f"no checkpoint, though the log was signed at {sizes[-1]}", where=str(path), todo=_TODO)
+    return False
 
 
 def read_edge(folder: Path, size: int) -> Edge:
@@ -81,7 +106,7 @@ class Log:
         Raises:
             EvidenceError: it is damaged or signed by others.
         """
-        if not checkpoint_path(self.folder).is_file():
+        if not self.founded:
             return Checkpoint(self.origin, 0, EMPTY_ROOT)
         path = checkpoint_path(self.folder)
         try:
@@ -95,7 +120,7 @@ class Log:
     @property
     def founded(self) -> bool:
         """Whether there is any checkpoint."""
-        return checkpoint_path(self.folder).is_file()
+        return is_founded(self.folder)
 
     def extend(self, blocks: Iterable[bytes]) -> Checkpoint:
         """Append leaf hashes and sign; with no leaf at all an unfounded log gets its empty checkpoint.
@@ -107,24 +132,32 @@ class Log:
         head = self.head()
         writer = TileWriter(self.folder, head.size)
         if writer.edge().root() != head.root:
-            raise EvidenceError("tiles and checkpoint do not agree", where=str(self.folder), todo=_TODO)
+            raise EvidenceError("tiles and checkpoint do not agree", where=str(self._odd(writer.edge())), todo=_TODO)
         for block in blocks:
             writer.extend(block)
-        if writer.size == head.size and self.founded:
-            return head
-        edge = writer.finish()
-        self._sign(edge)
+        if writer.size > head.size or not self.founded:
+            self._sign(writer.finish(), head.size)
+        forget_partial(self.folder, checkpoint_sizes(self.folder), _LEVELS)
         return self.head()
 
-    def _sign(self, edge: Edge) -> None:
+    def _odd(self, found: Edge) -> Path:
+        """The open tile that differs from the stored edge, or else the checkpoint."""
+        stored = read_edge(self.folder, found.size).nodes
+        for height, mine, other in zip(tail(0, found.size), found.nodes, stored, strict=True):
+            if mine != other:
+                level = height // 8
+                number, width = divmod(found.size >> 8 * level, WIDTH)
+                return tile_path(self.folder, level, number, width)
+        return checkpoint_path(self.folder)
+
+    def _sign(self, edge: Edge, since: int) -> None:
         """Steps 2 to 4."""
         tiles = Tiles(self.folder)
         head = Checkpoint(self.origin, edge.size, edge.root())
-        note = self._adopted(head) or self.notary.sign(head, lambda old, new: proofs.consistency(tiles, old, new))
+        note = self._adopted(head) or self.notary.sign(head, lambda old, new: proofs.consistency(tiles, old, new), since=since)
         write_once({checkpoint_path(self.folder, edge.size): note})
         write_once({self.folder / "edges" / str(edge.size): proofs.hash_lines(edge.nodes).encode()})
         write_atomically(checkpoint_path(self.folder), note, staging=self.staging)
-        forget_partial(self.folder, edge.size, _LEVELS)
 
     def _adopted(self, head: Checkpoint) -> bytes | None:
         """The note that a killed run left for this very head."""
@@ -147,9 +180,15 @@ def append(log: Log, statements: Sequence[bytes]) -> Checkpoint:
     """Append statements under one checkpoint.
 
     A crash leaves ``pending``, and ``finish_pending`` goes on with the same bytes.
+
+    Raises:
+        SealError: others were begun and are not finished: the notary may have them in its memory already.
     """
     if not statements:
         return log.head()
+    if pending(log.folder) is not None:
+        todo = "run it again: what was begun is finished first"
+        raise SealError("statements before these are not sealed yet", where=str(_pending(log.folder)), todo=todo)
     keep_pending(log, statements)
     return finish_pending(log)
 
@@ -157,7 +196,7 @@ def append(log: Log, statements: Sequence[bytes]) -> Checkpoint:
 def keep_pending(log: Log, statements: Sequence[bytes]) -> None:
     """Write down what is to be appended next."""
     content = b"".join(b"%s\n" % line for line in (str(log.head().size).encode(), *statements))
-    write_atomically(_pending(log.folder), content, staging=make_folder(log.folder))
+    write_atomically(_pending(log.folder), content, staging=log.staging)
 
 
 def pending(folder: Path) -> tuple[int, list[bytes]] | None:
@@ -172,9 +211,9 @@ def pending(folder: Path) -> tuple[int, list[bytes]] | None:
         size = int(first)
     except FileNotFoundError:
         return None
-    except ValueError:
-        raise EvidenceError("cannot be read", where=str(path), todo=_TODO) from None
-    if end or not statements:
+    except (OSError, ValueError) as error:
+        raise EvidenceError(f"cannot be read: {error}", where=str(path), todo=_TODO) from None
+    if end or not statements or not first.isdigit() or not all(0 < len(entry) <= LIMIT for entry in statements):
         raise EvidenceError("is torn", where=str(path), todo=_TODO)
     return size, statements
 
@@ -189,9 +228,9 @@ def finish_pending(log: Log) -> Checkpoint:
     if head.size == size:
         _write_entries(log.folder, size, statements)
         head = log.extend([b"".join(map(leaf_hash, statements))])
-        forget_partial(log.folder, head.size, ["entries"])
-    elif head.size < size + len(statements):
+    elif entries(log.folder, head.size, first=size - size % WIDTH)[size % WIDTH :][: len(statements)] != statements:
         raise EvidenceError(f"begins at {size}, the log ends at {head.size}", where=str(_pending(log.folder)), todo=_TODO)
+    forget_partial(log.folder, checkpoint_sizes(log.folder), [*_LEVELS, "entries"])
     _pending(log.folder).unlink()
     return head
 
@@ -217,21 +256,17 @@ def entries(folder: Path, size: int, *, first: int = 0) -> list[bytes]:
     """Statements [first, size), ``first`` at the start of a bundle.
 
     Raises:
-        EvidenceError: a bundle is missing or torn.
+        EvidenceError: a bundle is missing, torn, or holds more or fewer.
     """
     found: list[bytes] = []
     for number in range(first // WIDTH, -(-size // WIDTH)):
         width = min(WIDTH, size - number * WIDTH)
-        path = tile_path(folder, "entries", number, width)
-        if not path.is_file():
-            path = tile_path(folder, "entries", number)
-        found += _bundle(path)[:width]
-    if len(found) != size - first:
-        raise EvidenceError(f"{len(found)} statements, the log has {size - first}", where=str(folder), todo=_TODO)
+        partial, full = tile_path(folder, "entries", number, width), tile_path(folder, "entries", number)
+        found += (_bundle(partial, width) if partial.is_file() else _bundle(full, WIDTH))[:width]
     return found
 
 
-def _bundle(path: Path) -> list[bytes]:
+def _bundle(path: Path, width: int) -> list[bytes]:
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -243,4 +278,6 @@ def _bundle(path: Path) -> list[bytes]:
         at += 2 + length
     if at != len(content):
         raise EvidenceError("the last statement is torn", where=str(path), todo=_TODO)
+    if len(found) != width:
+        raise EvidenceError(f"{len(found)} statements, {width} are right", where=str(path), todo=_TODO)
     return found

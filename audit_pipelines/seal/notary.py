@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -31,7 +32,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """What was signed last for one origin."""
 
     origin: str
-    size: int
+    size: Annotated[int, msgspec.Meta(ge=0)]
     root: str
     note: str
     """The signed checkpoint before this one, or this one: the newest that is known to have been given out."""
@@ -49,18 +50,27 @@ class Notary:
         """What was signed last; None = nothing yet.
 
         Raises:
-            SealError: it is damaged.
+            SealError: it is damaged, or of another log.
         """
         path = self._path(origin)
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Memory)
+            found = msgspec.json.decode(path.read_bytes(), type=Memory)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.MsgspecError, ValueError) as error:
+        except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise SealError(f"the signer's memory cannot be read: {error}", where=str(path), todo=_RESTORE) from None
+        if found.origin != origin:
+            raise SealError(f"the signer's memory is of {found.origin}", where=str(path), todo=_RESTORE)
+        return found
 
-    def sign(self, head: Checkpoint, proof: Callable[[int, int], Sequence[bytes]]) -> bytes:
-        """A signed note for ``head``; ``proof`` gives consistency proofs from the log itself.
+    def sign(self, head: Checkpoint, proof: Callable[[int, int], Sequence[bytes]], *, since: int = 0) -> bytes:
+        """A signed note for ``head``.
+
+        Args:
+            head: the tree head to sign.
+            proof: gives consistency proofs from the log itself.
+            since: size of the log's newest checkpoint. Whoever slips statements into a log can make a key of his
+                own a trusted one by them; but only what was signed here stands in the memory.
 
         Raises:
             SealError: it does not extend what was signed before, or a key does not sign.
@@ -68,6 +78,9 @@ class Notary:
         with self._alone():
             last = self.memory(head.origin)
             self._check(head, last, proof)
+            if last is not None and last.size < since:
+                what = f"signed {head.origin} at {last.size}, but its newest checkpoint is of {since}"
+                raise SealError(what, where=str(self._path(head.origin)), todo=_RESTORE)
             root = base64.b64encode(head.root).decode()
             if last is None or (last.size, last.root) != (head.size, root):
                 given = last.note if last else ""
@@ -110,6 +123,8 @@ class Notary:
         descriptor = os.open(self.folder / "memory" / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+            for left in (self.folder / "memory").glob("*.part"):
+                left.unlink()
             yield
         finally:
             os.close(descriptor)

@@ -29,12 +29,14 @@ from audit_pipelines.seal.log import (
     checkpoint_sizes,
     entries,
     finish_pending,
+    is_founded,
     keep_pending,
     pending,
     read_checkpoint,
 )
 from audit_pipelines.seal.notary import Notary
 from audit_pipelines.seal.standalone import Bad, Edge, leaf_hash, open_checkpoint
+from audit_pipelines.seal.tiles import Tiles
 from audit_pipelines.settings import Settings
 
 _PAIRS: Final = 1000
@@ -75,9 +77,11 @@ class SealedLog:
         Raises:
             SealError: it is not the next one, a file is damaged, or the notary refuses.
         """
+        if batch.seq != (due := len(self.ledger.batches()) + 1):
+            what = f"batch {batch.seq} cannot be sealed, batch {due} is the next"
+            raise SealError(what, where=str(self.home.batch(batch.seq)), todo="seal the batches in their order")
         head = self.events.head()
-        if head.size == batch.first:
-            head = self.events.extend(self._leaves(batch))
+        head = self.events.extend(self._leaves(batch) if head.size == batch.first else ())
         if head.size != batch.size:
             what = f"batch {batch.seq} holds leaves {batch.first} to {batch.size}, the log ends at {head.size}"
             raise SealError(what, where=str(self.events.folder), todo="see docs/operations.md, Restore")
@@ -113,6 +117,19 @@ class SealedLog:
             previous_token_sha256=newest_token(self.home),
             code=batch.code,
         )
+
+    def take_over(self, item: st.Batch, tiles: Tiles) -> None:
+        """Append the leaves of a batch from the tiles of an older log of this home; its evidence may be purged.
+
+        Raises:
+            SealError: they do not give the root that was stated.
+        """
+        head = self.events.head()
+        if head.size == item.events.first < item.events.size:
+            head = self.events.extend([tiles.leaves(item.events.first, item.events.size)])
+        if (head.size, base64.b64encode(head.root).decode()) != (item.events.size, item.events.root):
+            what = f"batch {item.seq} of the old log does not give its root"
+            raise SealError(what, where=str(self.events.folder), todo="run: audit-pipelines verify")
 
     def checkpoint_of(self, seq: int) -> tuple[int, bytes]:
         """The batch statement's index, and the first statements checkpoint that has it.
@@ -164,16 +181,16 @@ def check_digest(path: Path, expected: str) -> None:
         raise SealError(f"SHA-256 is {found}, the manifest says {expected}", where=str(path), todo=todo)
 
 
-def read_ledger(home: Home) -> Ledger | None:
+def read_ledger(home: Home, folder: Path | None = None) -> Ledger | None:
     """The ledger as the newest statements checkpoint has it, its root recomputed; None = not founded.
 
-    Reads only; signatures are not verified.
+    Reads only; signatures are not verified. ``folder`` is the log's, ``log`` unless said.
 
     Raises:
         EvidenceError: log and checkpoint do not fit.
     """
-    folder = home.log / "statements"
-    if not (folder / "checkpoint").is_file():
+    folder = (folder or home.log) / "statements"
+    if not is_founded(folder):
         return None
     try:
         head = open_checkpoint(read_checkpoint(folder), [], str(folder / "checkpoint"))
@@ -203,7 +220,7 @@ def open_log(home: Home, settings: Settings) -> SealedLog | None:
         if begun is None:
             return None
         known = ledger.read(begun[1], str(home.log / "statements" / "pending"))
-        return _found(home, settings, known.genesis)
+        return found_with(home, settings, known.genesis)
     opened = _opened(home, settings, known)
     if pending(opened.statements.folder) is not None:
         finish_pending(opened.statements)
@@ -213,21 +230,19 @@ def open_log(home: Home, settings: Settings) -> SealedLog | None:
     return opened
 
 
-def found_log(
-    home: Home, settings: Settings, at: datetime, *, origin: str = "", previous: tuple[str, str] | None = None
-) -> SealedLog:
+def found_log(home: Home, settings: Settings, at: datetime) -> SealedLog:
     """Found the home's log with the one key in the keys' folder.
 
     Args:
         home: a home without a log.
         settings: its settings.
         at: the genesis statement's time.
-        origin: the log's name; by default that of the settings.
-        previous: the last checkpoints (events, statements) of a log that was lost.
 
     Raises:
-        SealError: there is no key, or more than one; or the notary has signed for this name before.
+        SealError: there is a log, or no key, or more than one; or the notary has signed for this name before.
     """
+    if read_ledger(home) is not None or pending(home.log / "statements") is not None:
+        raise SealError("there is a log already", where=str(home.log), todo="the next night goes on with it")
     folder = keys_folder(home, settings)
     there = keys.listing(folder)
     if len(there) != 1:
@@ -238,14 +253,12 @@ def found_log(
     genesis = st.Genesis(
         at=at,
         organisation=settings.organisation.id,
-        origin=origin or default_origin(settings),
+        origin=default_origin(settings),
         public_key=keys.text_of(there[0]),
         months=policy.months,
         sources=dict(policy.sources),
-        previous_events=previous[0] if previous else None,
-        previous_statements=previous[1] if previous else None,
     )
-    return _found(home, settings, genesis)
+    return found_with(home, settings, genesis)
 
 
 def stated_policy(settings: Settings) -> Policy:
@@ -253,8 +266,8 @@ def stated_policy(settings: Settings) -> Policy:
     return Policy(months=settings.retention.months, sources=dict(sorted(settings.retention.sources.items())))
 
 
-def _found(home: Home, settings: Settings, genesis: st.Genesis) -> SealedLog:
-    """Genesis is kept in ``pending`` first, so that a killed founding goes on with the same one."""
+def found_with(home: Home, settings: Settings, genesis: st.Genesis) -> SealedLog:
+    """Found a log that begins with ``genesis``; kept in ``pending`` first, so that a killed founding goes on with the same."""
     opened = _opened(home, settings, Ledger([genesis]))
     if pending(opened.statements.folder) is None:
         keep_pending(opened.statements, [st.encode(genesis)])

@@ -6,7 +6,7 @@ What does not belong here: the log they stand in (``log``) and what follows from
 """
 
 from datetime import date, datetime
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -17,6 +17,11 @@ LIMIT: Final = 65_535
 """Longest statement in bytes: an entry of a C2SP entry bundle has a length of two bytes."""
 ROOM: Final = 60_000
 """Writers of lists start a further statement beyond this."""
+_NEWER: Final = "a newer version of audit-pipelines may know it"
+
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time with its offset: one without would be compared with others in vain."""
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=str.lower):
@@ -28,7 +33,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
 class Genesis(Statement, frozen=True, kw_only=True):
     """Statement 0: whose log this is, its key, and the retention policy it starts with."""
 
-    at: datetime
+    at: Moment
     organisation: str
     origin: str
     """The logs are ``<origin>/events`` and ``<origin>/statements``."""
@@ -63,11 +68,11 @@ class Batch(Statement, frozen=True, kw_only=True):
 
     seq: int
     run_id: str
-    extracted_at: datetime
+    extracted_at: Moment
     manifest: Digested
     events: Range
-    oldest: datetime | None
-    newest: datetime | None
+    oldest: Moment | None
+    newest: Moment | None
     """Times of the oldest and newest event; None = no event."""
     late: int
     rejects: int
@@ -118,7 +123,7 @@ class Report(Statement, frozen=True, kw_only=True):
 class Policy(Statement, frozen=True, kw_only=True):
     """The retention policy from here on."""
 
-    at: datetime
+    at: Moment
     months: int
     sources: dict[str, int]
 
@@ -126,7 +131,7 @@ class Policy(Statement, frozen=True, kw_only=True):
 class Hold(Statement, frozen=True, kw_only=True):
     """A legal hold is set or released; it keeps the days [first, last] of a source, or of all."""
 
-    at: datetime
+    at: Moment
     action: Literal["set", "release"]
     name: str
     source: str | None = None
@@ -139,7 +144,7 @@ class Hold(Statement, frozen=True, kw_only=True):
 class Purge(Statement, frozen=True, kw_only=True):
     """One file is deleted because it is past the retention of its source."""
 
-    at: datetime
+    at: Moment
     removal: int
     what: Literal["evidence", "rejects", "findings", "drop"]
     path: str
@@ -148,7 +153,7 @@ class Purge(Statement, frozen=True, kw_only=True):
     day: date | None
     first: int | None
     count: int | None
-    newest: datetime | None
+    newest: Moment | None
     months: int | None
     limit: date | None
     """First day that was still kept."""
@@ -167,7 +172,7 @@ class Rewritten(msgspec.Struct, frozen=True, kw_only=True):
 class Erasure(Statement, frozen=True, kw_only=True):
     """Records are taken out; their leaf hashes stay."""
 
-    at: datetime
+    at: Moment
     removal: Digested
     leaves: tuple[int, ...]
     files: tuple[Rewritten, ...]
@@ -178,7 +183,7 @@ class Erasure(Statement, frozen=True, kw_only=True):
 class Rederive(Statement, frozen=True, kw_only=True):
     """Derived files were made again with another dialect."""
 
-    at: datetime
+    at: Moment
     source: str
     first: date
     last: date
@@ -191,7 +196,7 @@ class Rederive(Statement, frozen=True, kw_only=True):
 class Key(Statement, frozen=True, kw_only=True):
     """A key begins to sign beside the others, or signs no more."""
 
-    at: datetime
+    at: Moment
     action: Literal["add", "retire"]
     public_key: str
     reason: str
@@ -200,7 +205,7 @@ class Key(Statement, frozen=True, kw_only=True):
 class Incident(Statement, frozen=True, kw_only=True):
     """Something happened that readers of the log must know: a restore, a stolen key, or other."""
 
-    at: datetime
+    at: Moment
     kind: Literal["restored", "compromised", "other"]
     text: str
     public_key: str | None = None
@@ -216,7 +221,11 @@ def encode(statement: AnyStatement) -> bytes:
     Raises:
         SealError: it is longer than an entry may be.
     """
-    data = msgspec.json.encode(statement)
+    try:
+        data = msgspec.json.encode(statement)
+    except UnicodeEncodeError:
+        what = f"a {type(statement).__name__.lower()} statement holds characters that are no Unicode"
+        raise SealError(what, where="statements log", todo="type its texts again, in UTF-8") from None
     if len(data) > LIMIT:
         what = f"a {type(statement).__name__.lower()} statement of {len(data)} bytes, the limit is {LIMIT}"
         raise SealError(what, where="statements log", todo="shorten its texts")
@@ -231,7 +240,8 @@ def decode(data: bytes, where: str) -> AnyStatement:
     """
     try:
         found: AnyStatement = _DECODER.decode(data)
-    except (msgspec.MsgspecError, ValueError) as error:
-        todo = "a newer version of audit-pipelines may know it"
-        raise EvidenceError(f"no statement that this version knows: {error}", where=where, todo=todo) from None
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise EvidenceError(f"no statement that this version knows: {error}", where=where, todo=_NEWER) from None
+    if found.v != VERSION:
+        raise EvidenceError(f"a statement of version {found.v}, this version knows {VERSION}", where=where, todo=_NEWER)
     return found

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from audit_pipelines.durable import make_folder, sync_file, sync_folder
+from audit_pipelines.durable import make_folder, sync_folder, sync_many
 from audit_pipelines.errors import EvidenceError, SealError
 from audit_pipelines.seal.standalone import Edge
 
@@ -20,8 +20,8 @@ HASH: Final = 32
 WIDTH: Final = 256
 FULL: Final = WIDTH * HASH
 _LEVEL_BITS: Final = 8
-_FLUSH: Final = 256
-"""Full tiles kept back before they are written and synced together."""
+_FLUSH: Final = 4096
+"""Tiles (32 MiB of them) kept back before they are written and synced together."""
 
 
 def tile_name(number: int) -> str:
@@ -123,41 +123,53 @@ class TileWriter:
 def write_once(files: dict[Path, bytes]) -> None:
     """Write files that are never changed, durably; one that is there with the same bytes is left alone.
 
-    A crash leaves ``*.new`` files that the next call overwrites, or whole files.
+    A crash leaves ``*.new`` files that the next call overwrites, or whole files; their names are made durable
+    by the next call too, which cannot know whether the one before came so far.
 
     Raises:
         SealError: one is there with other bytes: somebody else wrote a different log here.
     """
     staged = []
+    for folder in sorted({path.parent for path in files}):
+        make_folder(folder)
     for path, content in files.items():
         if path.exists():
             if path.read_bytes() != content:
                 todo = "the log would fork; restore log/ from a backup, then see docs/operations.md, Restore"
                 raise SealError("is there with other content", where=str(path), todo=todo)
             continue
-        make_folder(path.parent)
         new = path.with_name(f"{path.name}.new")
         new.write_bytes(content)
-        sync_file(new)
         staged.append((new, path))
+    if staged:
+        sync_many([new for new, _ in staged])
     for new, path in staged:
         os.rename(new, path)
-    for folder in {path.parent for _, path in staged}:
+    for folder in sorted({path.parent for path in files}):
         sync_folder(folder)
 
 
-def forget_partial(folder: Path, size: int, levels: Iterable[int | str]) -> None:
-    """Delete partial tiles whose full tile exists (the specification allows it); a crash leaves some of them."""
+def forget_partial(folder: Path, sizes: Iterable[int], levels: Iterable[int | str]) -> None:
+    """Delete partial tiles whose full tile exists (the specification allows it).
+
+    ``sizes`` are those of all checkpoints: only there partial tiles were written. Oldest first, so that what
+    a crash leaves is found from the newest on.
+    """
+    signed = list(sizes)
     for level in levels:
-        height = _LEVEL_BITS * (int(level) if isinstance(level, int) else 0)
-        number = (size >> height) // WIDTH - 1
-        while number >= 0 and (partial := tile_path(folder, level, number, 1).parent).is_dir():
+        height = _LEVEL_BITS * (level if isinstance(level, int) else 0)
+        gone: list[Path] = []
+        for number in sorted({(size >> height) // WIDTH for size in signed if (size >> height) % WIDTH}, reverse=True):
+            partial = tile_path(folder, level, number, 1).parent
             if not tile_path(folder, level, number).is_file():
+                continue
+            if not partial.is_dir():
                 break
+            gone.append(partial)
+        for partial in reversed(gone):
             for path in partial.iterdir():
                 path.unlink()
             partial.rmdir()
-            number -= 1
 
 
 class Tiles:

@@ -78,6 +78,15 @@ class BatchManifest(_Frozen, frozen=True, kw_only=True):
     sha256: str
 
 
+class Sealed(_Frozen, frozen=True, kw_only=True):
+    """Where the batch stands in the sealed log: the SIEM keeps it out of the reach of whoever writes the home."""
+
+    statement: int
+    """Index of the batch statement in the statements log."""
+    checkpoint: str
+    """The signed checkpoint of the statements log that has it (C2SP tlog-checkpoint)."""
+
+
 class Producer(_Frozen, frozen=True, kw_only=True):
     """What the bytes depend on besides events, settings and templates."""
 
@@ -101,6 +110,7 @@ class DropManifest(_Frozen, frozen=True, kw_only=True):
     """Kind ``d``: an earlier batch has published this day; these are later events of it."""
     extracted_at: datetime
     batch_manifest: BatchManifest
+    log: Sealed
     producer: Producer
     totals: Totals
     formats: tuple[DropFormat, ...]

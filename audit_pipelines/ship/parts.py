@@ -25,7 +25,7 @@ PART_ROWS: Final = 100_000
 PART_BYTES: Final = 64 << 20
 """A part ends at this many rows, or before its lines would exceed this many bytes. A longer line is a part."""
 
-RECORD_BYTES: Final = 2048
+RECORD_BYTES: Final = 3072
 """Size of line 1 with its line feed; also more than the 1,025 bytes without which filebeat never reads a file."""
 
 _ROWS_A_BATCH: Final = 2048

@@ -22,7 +22,7 @@ from audit_pipelines.errors import DropError
 from audit_pipelines.settings import Drop
 from audit_pipelines.ship import codec, jsontext, manifest
 from audit_pipelines.ship.format import Format, Rendered, render
-from audit_pipelines.ship.manifest import BatchManifest, DropFile, DropFormat, DropManifest, Producer, Totals, published
+from audit_pipelines.ship.manifest import BatchManifest, DropFile, DropFormat, DropManifest, Producer, Sealed, Totals, published
 from audit_pipelines.ship.parts import Body, Limits, ordered, write_bodies, write_record
 
 __all__ = ["publish_day", "published"]
@@ -40,6 +40,7 @@ class _Order:
     organisation: str
     batch: Batch
     manifest_sha256: str
+    log: Sealed
     day: date
     kind: Literal["b", "d"]
     limits: Limits
@@ -61,6 +62,7 @@ def publish_day(
     organisation: str,
     batch: Batch,
     manifest_sha256: str,
+    log: Sealed,
     day: date,
     kind: Literal["b", "d"],
     limits: Limits = Limits(),  # noqa: B008 - frozen
@@ -75,6 +77,7 @@ def publish_day(
         organisation: the organisation's id, part of file names.
         batch: the batch manifest.
         manifest_sha256: digest of the batch manifest's file.
+        log: the batch's place in the sealed log.
         day: event day, UTC.
         kind: ``b`` for the first drop of the day, ``d`` for a later one (``batch.kind_of``).
         limits: where files end.
@@ -90,7 +93,7 @@ def publish_day(
             raise DropError("published from another batch manifest", where=where, todo="restore batches/ and drops/ together")
         return done
     folder = staging / f"drop.{manifest.stem(batch.seq, day)}.{kind}"
-    order = _Order(drops, folder, organisation, batch, manifest_sha256, day, kind, limits)
+    order = _Order(drops, folder, organisation, batch, manifest_sha256, log, day, kind, limits)
     try:
         shutil.rmtree(folder, ignore_errors=True)
         durable.make_folder(folder)
@@ -120,7 +123,7 @@ def _totals(connection: duckdb.DuckDBPyConnection, order: _Order) -> Totals:
     """Counts of the relation, compared with what the batch manifest says of the day."""
     batch, day = order.batch, order.day
     row = connection.execute("SELECT count(*), min(leaf_index), max(leaf_index) FROM events").fetchone() or (0, None, None)
-    expected = sum(file.count for file in batch.files(day))
+    expected = sum(file.rows for file in batch.files(day))
     inside = row[0] == 0 or (batch.first <= row[1] and row[2] < batch.size)
     if row[0] != expected or not inside:
         what = f"{row[0]} events of leaves {row[1]} to {row[2]}, the batch has {expected} of {batch.first} to {batch.size - 1}"
@@ -190,6 +193,8 @@ def _record(order: _Order, form: Format, rendered: Rendered, body: Body, part: i
         "max_leaf_index": body.max_leaf,
         "manifest": order.batch_manifest.path,
         "manifest_sha256": order.manifest_sha256,
+        "statement": order.log.statement,
+        "checkpoint": order.log.checkpoint,
         "format": form.name,
         "format_version": form.version,
         "template_sha256": form.sha256,
@@ -229,6 +234,7 @@ def _manifest(order: _Order, totals: Totals, formats: tuple[DropFormat, ...]) ->
         delta=order.kind == "d",
         extracted_at=order.batch.extracted_at,
         batch_manifest=order.batch_manifest,
+        log=order.log,
         producer=Producer(name=_PRODUCER, version=order.batch.code, libraries={"duckdb": duckdb.__version__, **codec.versions()}),
         totals=totals,
         formats=formats,

@@ -11,6 +11,7 @@ from audit_pipelines.home import open_home
 from audit_pipelines.lake.read import connect, relate
 from audit_pipelines.settings import Drop
 from audit_pipelines.ship.format import load_format
+from audit_pipelines.ship.manifest import Sealed
 from audit_pipelines.ship.publish import publish_day
 from bench.place import DAY
 
@@ -28,6 +29,7 @@ def main(root: str, drops: str, form: str, compression: Any) -> None:
         organisation=home.settings().organisation.id,
         batch=batch,
         manifest_sha256=hashlib.sha256(home.batch(batch.seq).read_bytes()).hexdigest(),
+        log=Sealed(statement=1, checkpoint="-" * 250),
         day=DAY,
         kind="b",
     )

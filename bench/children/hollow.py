@@ -38,12 +38,13 @@ def build(dg: Any, start: date) -> Any:
     whole = dg.BackfillPolicy.single_run()
     assets = [
         asset("events", [], days, policy=whole),
+        asset("log", ["events"], days, policy=whole),
         asset("findings", ["events"], days, policy=whole),
-        asset("drop", ["events"], days, policy=whole),
-        asset("report", ["events", "findings"], months),
+        asset("drop", ["events", "log"], days, policy=whole),
+        asset("report", ["events", "log", "findings"], months),
     ]
     checks = [*(check("events", name) for name in CHECKS), check("drop", "drop_equals_partition")]
-    nightly = dg.define_asset_job("nightly", selection=["events", "findings", "drop"], executor_def=dg.in_process_executor)
+    nightly = dg.define_asset_job("nightly", selection=["events", "log", "findings", "drop"], executor_def=dg.in_process_executor)
     monthly = dg.define_asset_job("monthly", selection=["report"], executor_def=dg.in_process_executor)
     schedules = [
         dg.ScheduleDefinition(name="nightly", job=nightly, cron_schedule=_NIGHTLY),

@@ -1,4 +1,6 @@
-"""Makes a home with a year of events: Parquet in the lake's layout and one manifest a day, no evidence files.
+"""Makes a home with a year of events: Parquet in the lake's layout, one manifest a day, no evidence files.
+
+The log is sealed as if there were: its leaves are random, its statements and signatures are real.
 
 The events are worked out of their number by DuckDB alone, so that tens of millions take two minutes: reviews and
 sign-ins by 2,000 people and 400 services, few changes of settings, and every tenth day an attack on accounts.
@@ -19,6 +21,7 @@ from audit_pipelines.batch import Batch, DayCount, EvidenceFile, SourceResult, e
 from audit_pipelines.event import COLUMNS
 from audit_pipelines.home import Home, open_home
 from audit_pipelines.lake.run import versions
+from audit_pipelines.seal import sealed
 from bench import homes
 
 STATEMENT = (Path(__file__).parent / "year.sql").read_text(encoding="utf-8")
@@ -89,6 +92,14 @@ def write_days(home: Home, part: Sequence[tuple[int, date]], count: int) -> None
         write_day(connection, home, day, number * count, count)
 
 
+def seal(home: Home, batches: Sequence[Batch]) -> None:
+    """A log over leaves that nobody can check."""
+    log = sealed.found_log(home, home.settings(), batches[0].extracted_at)
+    for entry in batches:
+        log.events.extend([os.urandom(32 * (entry.size - entry.first))])
+        log.seal(entry)
+
+
 def main(root: str, last: str, days: str, a_day: str) -> None:
     count, total = int(a_day), int(days)
     start = date.fromisoformat(last) - _DAY * (total - 1)
@@ -101,6 +112,7 @@ def main(root: str, last: str, days: str, a_day: str) -> None:
     home.batches.mkdir()
     for number, day in span:
         home.batch(number + 1).write_bytes(encode(batch(number + 1, home, day, number * count, count)))
+    seal(home, [batch(number + 1, home, day, number * count, count) for number, day in span])
 
 
 if __name__ == "__main__":

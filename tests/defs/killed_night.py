@@ -1,9 +1,10 @@
-"""A night in a child process that dies by SIGKILL at its n-th rename.
+"""A night in a child process that dies by SIGKILL at its n-th rename or removal of a file.
 
-Between two renames nothing changes but staged files, which the next run throws away: the renames are all
-the states a kill can leave.
+Between two of them nothing changes but staged files, which the next run throws away: they are all the
+states a kill can leave.
 
-Run as a script: ``killed_night.py HOME SCRATCH [report]``. Chance, the clock and the run id are given, as
+Run as a script: ``killed_night.py HOME SCRATCH [report|purge|erase]``: the night alone, or what follows a whole one
+(a report, a purge of everything a year later, an erasure of one event). Chance, the clock and the run id are given, as
 arguments of the core, so that every file must come out the same as in a night that was not killed. What
 is called is what the Dagster assets call, in their order.
 """
@@ -19,7 +20,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from audit_pipelines.defs import drops, judge, monthly, night
+from audit_pipelines.defs import attesting, drops, judge, keeping, monthly, night, sealing
 from audit_pipelines.defs.station import Station
 from audit_pipelines.home import open_home
 
@@ -42,7 +43,7 @@ class Salts:
 
 
 def die_at(number: int) -> Callable[[], int]:
-    """Kill this process at the ``number``-th rename; gives how many there were."""
+    """Kill this process at the ``number``-th rename or unlink; gives how many there were."""
     calls = 0
 
     def counted(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -56,29 +57,65 @@ def die_at(number: int) -> Callable[[], int]:
         return call
 
     os.rename = counted(os.rename)
+    os.unlink = counted(os.unlink)
     return lambda: calls
 
 
-def night_in(root: Path, number: int, *, report: bool) -> int:
-    """Run the night; the number of its renames."""
+def nightly(station: Station) -> None:
+    """What the assets of a night call."""
+    station.asked = DAYS
+    night.extract_days(station, DAYS)
+    sealing.seal(station)
+    judge.judge(station)
+    drops.ship(station)
+    attesting.attest(station)
+    keeping.nightly(station)
+    attesting.anchor_log(station)
+    drops.raise_if_partial(station)
+
+
+def reported(station: Station) -> None:
+    monthly.report(station, date(2026, 1, 1))
+    attesting.attest_report(station)
+
+
+def purged(station: Station) -> None:
+    keeping.enforce(station, approver="the test")
+
+
+def erased(station: Station) -> None:
+    """An operator who was cut off looks whether the event is still there; a night would finish the rest."""
+    uids = [UID] if keeping.locate(station.home, station.batches(), [UID]) else []
+    if uids:
+        keeping.erase(station, uids, [], ground="the test", approver="the test")
+    sealing.seal(station)
+    judge.judge(station)
+
+
+UID = "terracotta/evt_000105"
+STEPS: dict[str, tuple[datetime, Callable[[Station], None]]] = {
+    "night": (NOW, nightly),
+    "report": (NOW, reported),
+    "purge": (NOW.replace(year=2027, month=3), purged),
+    "erase": (NOW, erased),
+}
+
+
+def step_in(root: Path, number: int, step: str) -> int:
+    """Take the step; the number of its renames and removals."""
     calls = die_at(number)
-    station = Station(open_home(root), "run-1", who="killed night", now=lambda: NOW, salts=Salts())
+    now, act = STEPS[step]
+    station = Station(open_home(root), f"run-{step}", who="killed", now=lambda: now, salts=Salts())
     try:
         station.lock()
-        station.asked = DAYS
-        night.extract_days(station, DAYS)
-        judge.judge(station)
-        drops.ship(station)
-        drops.raise_if_partial(station)
-        if report:
-            monthly.report(station, date(2026, 1, 1))
+        act(station)
     finally:
         station.close()
     return calls()
 
 
-def forked(root: Path, number: int, *, report: bool = False) -> tuple[int, int]:
-    """``night_in`` in a child of its own: (the signal it died of, its renames).
+def forked(root: Path, number: int, step: str) -> tuple[int, int]:
+    """``step_in`` in a child of its own: (the signal it died of, its renames and removals).
 
     This process never opens DuckDB or a thread, so that a child may.
     """
@@ -86,7 +123,7 @@ def forked(root: Path, number: int, *, report: bool = False) -> tuple[int, int]:
     child = os.fork()
     if child == 0:
         try:
-            os.write(writer, str(night_in(root, number, report=report)).encode())
+            os.write(writer, str(step_in(root, number, step)).encode())
             os._exit(0)
         except BaseException:
             traceback.print_exc()
@@ -96,7 +133,7 @@ def forked(root: Path, number: int, *, report: bool = False) -> tuple[int, int]:
     os.close(reader)
     status = os.waitpid(child, 0)[1]
     if os.WIFEXITED(status) and os.WEXITSTATUS(status):
-        sys.exit(f"the night failed (to die at call {number})")
+        sys.exit(f"the {step} failed (to die at call {number})")
     return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0, int(said or 0)
 
 
@@ -111,26 +148,27 @@ def digests(root: Path) -> dict[str, str]:
     }
 
 
-def main(before: Path, scratch: Path, *, report: bool) -> None:
-    """One whole night, then one killed at each rename and run again; says how many were tried."""
+def main(before: Path, scratch: Path, step: str) -> None:
+    """One whole step, then one killed at each rename and removal and taken again; says how many were tried."""
+    if step != "night":
+        forked(before, 0, "night")
     whole = scratch / "whole"
     shutil.copytree(before, whole)
-    _, calls = forked(whole, 0, report=report)
+    _, calls = forked(whole, 0, step)
     expected = digests(whole)
-    first = calls - 1 if report else 1
-    for number in range(first, calls + 1):
+    for number in range(1, calls + 1):
         root = scratch / f"killed-{number}"
         shutil.copytree(before, root)
-        if forked(root, number, report=report)[0] != signal.SIGKILL:
+        if forked(root, number, step)[0] != signal.SIGKILL:
             sys.exit(f"was not killed at call {number}")
-        forked(root, 0, report=report)
+        forked(root, 0, step)
         found = digests(root)
         if found != expected:
             odd = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
             sys.exit(f"killed at call {number} of {calls}: {odd} differ")
         shutil.rmtree(root)
-    print(f"{calls - first + 1} kills, {len(expected)} files the same")
+    print(f"{calls} kills, {len(expected)} files the same")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), report=len(sys.argv) > 3)
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else "night")

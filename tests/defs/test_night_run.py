@@ -9,7 +9,7 @@ from audit_pipelines import batch
 from audit_pipelines.defs import monthly
 from audit_pipelines.defs.runs import book_of
 from audit_pipelines.defs.standing import standing
-from audit_pipelines.errors import RunError
+from audit_pipelines.errors import RunError, SealError
 from tests.defs.conftest import Yard, day_of_records, record, tree
 
 JANUARY = [date(2026, 1, 1) + timedelta(days=n) for n in range(31)]
@@ -63,7 +63,10 @@ def test_an_event_three_weeks_late_gives_one_delta_drop_and_one_new_revision(yar
     yard.report(outdated[0], date(2026, 2, 4))
 
     new = sorted(set(tree(yard.home)) - set(before))
-    assert all(tree(yard.home)[name] == digest for name, digest in before.items()), "nothing that was there has changed"
+    after = tree(yard.home)
+    changed = {name for name, digest in before.items() if after[name] != digest}
+    heads = {"log/events/checkpoint", "log/statements/checkpoint"}
+    assert changed - heads == {name for name in before if name.startswith("keys/memory/") and not name.endswith("lock")}
     drops = [name for name in new if name.startswith("drops/") and name.endswith(".ndjson")]
     assert len(drops) == 2, "one delta a format"
     assert all(".20260114.d000002." in name for name in drops)
@@ -110,21 +113,80 @@ def test_rejects_and_gaps_are_shown(yard: Yard):
 
 
 def test_a_damaged_file_holds_back_only_its_days_drop(yard: Yard, monkeypatch: pytest.MonkeyPatch):
-    """A fault between commit and drop: the evidence of one day loses its end before the checks look at it."""
-    from audit_pipelines.defs import night
+    """A fault between seal and drop: the evidence of one day loses its end before the checks look at it."""
+    from audit_pipelines.defs import sealing
 
-    real = night.extract_days
+    real = sealing.seal
 
-    def extract_then_damage(station, days):
-        outcome = real(station, days)
-        file = outcome.batch.files(date(2026, 1, 5))[0]
-        path = yard.home.root / file.path
+    def seal_then_damage(station):
+        batches = real(station)
+        path = yard.home.root / batches[-1].files(date(2026, 1, 5))[0].path
         path.write_bytes(path.read_bytes()[:-20])
-        return outcome
+        return batches
 
-    monkeypatch.setattr(night, "extract_days", extract_then_damage)
+    monkeypatch.setattr(sealing, "seal", seal_then_damage)
     yard.put("a.ndjson", day_of_records(date(2026, 1, 4), 4) + day_of_records(date(2026, 1, 5), 4, first=50))
     with pytest.raises(RunError, match="2026-01-05"):
         yard.night(date(2026, 1, 6))
     assert list(yard.home.drops.glob("ecs/*.20260104.*.ndjson"))
     assert not list(yard.home.drops.glob("ecs/*.20260105.*.ndjson"))
+
+
+def test_evidence_damaged_before_it_is_sealed_is_not_sealed_nor_dropped(yard: Yard, monkeypatch: pytest.MonkeyPatch):
+    """The batch stays as it is; once its file is restored, the next night seals and drops it."""
+    from audit_pipelines.defs import night
+
+    real = night.extract_days
+    saved = {}
+
+    def extract_then_damage(station, days):
+        outcome = real(station, days)
+        path = yard.home.root / outcome.batch.evidence[0].path
+        saved[path] = path.read_bytes()
+        path.write_bytes(saved[path][:-1] + b"?")
+        return outcome
+
+    yard.put("a.ndjson", day_of_records(date(2026, 1, 5), 4))
+    with monkeypatch.context() as patch:
+        patch.setattr(night, "extract_days", extract_then_damage)
+        with pytest.raises(SealError, match=r"evidence/source=terracotta/day=2026-01-05/0-4.zst: SHA-256 is"):
+            yard.night(date(2026, 1, 6))
+    assert not list(yard.home.drops.glob("**/*.ndjson"))
+    for path, content in saved.items():
+        path.write_bytes(content)
+    yard.night(date(2026, 1, 6))
+    assert len(list(yard.home.drops.glob("ecs/*.ndjson"))) > 0
+    assert (yard.home.log / "events" / "checkpoints" / "4").is_file()
+
+
+def test_a_missing_key_stops_sealing_and_is_never_replaced(yard: Yard):
+    yard.put("a.ndjson", day_of_records(date(2026, 1, 5), 4))
+    yard.night(date(2026, 1, 6))
+    (key,) = (yard.home.root / "keys").glob("*.pem")
+    content = key.read_bytes()
+    key.unlink()
+    yard.put("b.ndjson", day_of_records(date(2026, 1, 6), 4, first=50))
+    with pytest.raises(SealError, match=f"{key.name}: the signing key .* is missing; nothing was sealed"):
+        yard.night(date(2026, 1, 7))
+    assert not list((yard.home.root / "keys").glob("*.pem"))
+    assert len(list(yard.home.batches.glob("*.json"))) == 2, "what was read is kept"
+    key.write_bytes(content)
+    key.chmod(0o600)
+    yard.night(date(2026, 1, 7))
+    assert (yard.home.log / "events" / "checkpoints" / "8").is_file()
+
+
+def test_a_home_from_before_the_log_is_sealed_by_its_first_night(yard: Yard):
+    """Batches made before are sealed in order."""
+    from audit_pipelines.defs import sealing
+
+    yard.put("a.ndjson", day_of_records(date(2026, 1, 5), 4))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sealing, "seal", lambda station: [])
+        yard.night(date(2026, 1, 6))
+        yard.put("b.ndjson", day_of_records(date(2026, 1, 6), 3, first=50))
+        yard.night(date(2026, 1, 7))
+    assert not yard.home.log.exists()
+    yard.night(date(2026, 1, 8))
+    assert {path.name for path in (yard.home.log / "events" / "checkpoints").iterdir()} == {"0", "4", "7"}
+    assert list(yard.home.drops.glob("ecs/*.20260105.*"))

@@ -20,7 +20,7 @@ from audit_pipelines.event import COLUMNS
 from audit_pipelines.lake.read import connect
 from audit_pipelines.settings import Drop
 from audit_pipelines.ship.format import load_format
-from audit_pipelines.ship.manifest import DropManifest
+from audit_pipelines.ship.manifest import DropManifest, Sealed
 from audit_pipelines.ship.parts import Limits
 from audit_pipelines.ship.publish import publish_day
 from audit_pipelines.shipped import shipped
@@ -85,6 +85,10 @@ def batch(count: int, *, seq: int = 7, day: date = DAY, first: int = 0) -> Batch
     )  # fmt: skip
 
 
+SEALED = Sealed(statement=17, checkpoint=f"audit-pipelines/acme/statements\n18\n{'A' * 43}=\n\n\u2014 name {'B' * 92}\n")
+"""As long as a real one with one key."""
+
+
 @dataclass
 class Publisher:
     """`publish_day` with everything but the rows filled in."""
@@ -108,6 +112,7 @@ class Publisher:
             organisation="acme",
             batch=batch(count, seq=seq, day=day, first=first),
             manifest_sha256="ab" * 32,
+            log=SEALED,
             day=day,
             kind=kind,
             limits=limits or Limits(),
@@ -249,5 +254,5 @@ def drops() -> SimpleNamespace:
     """The functions above: test files are imported on their own and cannot import each other."""
     return SimpleNamespace(
         event=event, relation=relation, batch=batch, content=content, parse=parse, check_bytes=check_bytes,
-        Publisher=Publisher, DAY=DAY, EXTRACTED=EXTRACTED, TEMPLATES=TEMPLATES,
+        Publisher=Publisher, DAY=DAY, SEALED=SEALED, EXTRACTED=EXTRACTED, TEMPLATES=TEMPLATES,
     )  # fmt: skip

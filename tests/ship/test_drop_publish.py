@@ -47,7 +47,8 @@ def test_the_batch_record(drops, publish):
         "kind": "b", "seq": 7, "part": 2, "parts": 3, "day": "2026-01-05", "count": 1, "truncated": 0, "unmapped": 0,
         "first_time": "2026-01-05T00:00:04.250000Z", "last_time": "2026-01-05T00:00:04.250000Z",
         "first_uid": "terracotta/evt_000004", "last_uid": "terracotta/evt_000004", "min_leaf_index": 4, "max_leaf_index": 4,
-        "manifest": "batches/000007.json", "manifest_sha256": "ab" * 32, "format": "generic", "format_version": "1",
+        "manifest": "batches/000007.json", "manifest_sha256": "ab" * 32,
+        "statement": drops.SEALED.statement, "checkpoint": drops.SEALED.checkpoint, "format": "generic", "format_version": "1",
         "template_sha256": made.formats[0].template_sha256, "producer": "audit-pipelines 0.1.0",
         "extracted_at": "2026-01-06T01:30:00.123456Z",
     }  # fmt: skip
