@@ -10,6 +10,7 @@ import click
 from audit_pipelines.cli.place import home_of
 
 if TYPE_CHECKING:
+    from audit_pipelines.defs.sealstanding import SealStanding
     from audit_pipelines.defs.standing import Standing
 
 
@@ -91,7 +92,7 @@ def _lines(found: "Standing") -> list[tuple[bool | None, str, str]]:
     lines += [
         (
             not found.strays,
-            "log",
+            "lake",
             f"{found.size:,} events in {found.batches} batches, {found.days} days, {found.empty_days} without events",
         ),
         (
@@ -104,9 +105,26 @@ def _lines(found: "Standing") -> list[tuple[bool | None, str, str]]:
         (found.unjudged == 0, "rules", f"{found.unjudged} days not judged" if found.unjudged else "ran on every day"),
         (not found.outdated, "reports", ", ".join(f"{month} r{number}" for month, number in found.reports) or "none issued"),
     ]
+    lines += _log_lines(found.log)
     order = ("critical", "high", "medium", "low")
     hits = ", ".join(f"{found.findings[severity]} {severity}" for severity in order if severity in found.findings)
     lines.append((None, "findings", hits or "none"))
+    return lines
+
+
+def _log_lines(log: "SealStanding") -> list[tuple[bool | None, str, str]]:
+    signers = ", ".join(signer[:16] for signer in log.signers)
+    sealed = f"{log.size:,} leaves, {log.statements:,} statements, signed by {signers or 'nobody yet'}"
+    if log.unsealed:
+        sealed += f"; {log.unsealed} batches wait"
+    lines: list[tuple[bool | None, str, str]] = [(not log.unsealed and not log.fault, "sealed", log.fault or sealed)]
+    if log.drilled is not None:
+        lines.append((not log.drill_missed, "drill", f"{log.drilled:%Y-%m-%d}, {log.drill}"))
+    if log.anchor_fault:
+        lines.append((False, "anchors", f"{log.tokens_missing} tokens missing: {log.anchor_fault}"))
+    kept = f"{log.past:,} events past it" if log.past else "nothing past it"
+    kept += f", held: {', '.join(log.holds)}" if log.holds else ""
+    lines.append((None, "retention", kept + (f", {log.removals} removals" if log.removals else "")))
     return lines
 
 

@@ -12,7 +12,7 @@ from audit_pipelines.defs import drops, night
 from audit_pipelines.lake.inspect import CHECKS, Problem
 
 _DESCRIPTIONS = {
-    "counts_reconcile": "Records in = events + duplicates + rejects + refused (erased or past retention); lines of evidence = rows = the manifest's counts.",
+    "counts_reconcile": "Records in = events + duplicates + rejects + refused; lines of evidence = rows = the manifest's counts.",
     "schema": "Every Parquet has exactly the canonical columns and types.",
     "row_order": "Every Parquet is sorted by time and id, and holds only events of its day.",
     "uid_unique": "No two events share a uid.",

@@ -7,7 +7,7 @@ import uuid
 from datetime import date
 
 from audit_pipelines.batch import history
-from audit_pipelines.defs import drops, judge, night
+from audit_pipelines.defs import attesting, drops, judge, night, sealing
 from audit_pipelines.defs.runs import conclude
 from audit_pipelines.defs.station import Progress, Station
 from audit_pipelines.errors import SettingsError
@@ -17,6 +17,7 @@ from audit_pipelines.lake import run as lake_run
 from audit_pipelines.lake.rederive import Rederived
 from audit_pipelines.lake.rejects import Reject
 from audit_pipelines.lake.run import Circumstances, Feed, Outcome
+from audit_pipelines.seal import statements as st
 
 
 def rederive_days(home: Home, first: date | None, last: date | None, source: str | None, *, progress: Progress) -> Rederived:
@@ -44,9 +45,33 @@ def rederive_days(home: Home, first: date | None, last: date | None, source: str
             home, wanted, lambda name: night.dialect(home, name), progress=lambda _: progress.advance("rederive", 1)
         )
         progress.end("rederive")
+        _state(station, done)
         return done
     finally:
         station.close()
+
+
+def _state(station: Station, done: Rederived) -> None:
+    """State what another dialect has changed: one statement a source and pair of dialects."""
+    if not done.remapped:
+        return
+    sealing.seal(station)
+    found = sealing.opened(station)
+    for key in sorted({(item.source, item.old, item.new) for item in done.remapped}):
+        mine = [item for item in done.remapped if (item.source, item.old, item.new) == key]
+        if found is not None:
+            found.state(
+                st.Rederive(
+                    at=station.now(),
+                    source=key[0],
+                    first=min(item.day for item in mine),
+                    last=max(item.day for item in mine),
+                    files=len(mine),
+                    rows_changed=sum(item.rows for item in mine),
+                    old_dialect_sha256=key[1],
+                    new_dialect_sha256=key[2],
+                )
+            )
 
 
 def unresolved(home: Home) -> list[Reject]:
@@ -78,10 +103,14 @@ def replay_rejects(home: Home, source: str | None) -> Outcome | None:
                 return None
             circumstances = Circumstances(station.run_id, station.now(), station.salts, station.code, lake_run.versions())
             station.outcome = lake_run.take(home, batches, feeds, (), circumstances, replayed=identities)
+        with station.step("log"):
+            sealing.seal(station)
         with station.step("findings"):
             judge.judge(station)
         with station.step("drop"):
             drops.ship(station)
+            attesting.attest(station)
+            attesting.anchor_log(station)
         return station.outcome
     finally:
         conclude(station)

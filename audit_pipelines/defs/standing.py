@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from audit_pipelines.batch import Batch, evidence_files, history
 from audit_pipelines.defs import drops, judge, monthly
 from audit_pipelines.defs.runs import RunEntry, book_of, last_finished, nights
+from audit_pipelines.defs.sealstanding import SealStanding, seal_standing
 from audit_pipelines.home import Home
 from audit_pipelines.lake import lock
 from audit_pipelines.lake.coverage import Span, covered, missing
@@ -71,6 +72,7 @@ class Standing:
     outdated: tuple[date, ...]
     strays: tuple[str, ...]
     """Files of the lake that neither a manifest nor a removal names."""
+    log: SealStanding
 
     @property
     def problems(self) -> list[str]:
@@ -95,7 +97,7 @@ class Standing:
             found.append(f"issued reports that are outdated: {', '.join(f'{month:%Y-%m}' for month in self.outdated)}")
         if self.strays:
             found.append(f"{len(self.strays)} files that no manifest names, the first is {self.strays[0]}")
-        return found
+        return found + ([] if self.running else self.log.problems)
 
 
 def standing(home: Home, now: datetime) -> Standing:
@@ -134,6 +136,7 @@ def standing(home: Home, now: datetime) -> Standing:
         reports=_reports(home),
         outdated=tuple(monthly.outdated(home, batches, now.date())),
         strays=_strays(home, batches),
+        log=seal_standing(home, batches, now),
     )
 
 

@@ -8,7 +8,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +40,20 @@ class Rederived:
     files: int
     changed: int
     """Files whose bytes differ from what was there, or that were missing."""
+    remapped: tuple["Remapped", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remapped:
+    """A file that another dialect had made before."""
+
+    source: str
+    day: date
+    old: str
+    new: str
+    """SHA-256 of the two dialects."""
+    rows: int
+    """Rows of which any column differs."""
 
 
 def rederive(
@@ -59,13 +73,14 @@ def rederive(
     connection = connect(memory="1GB", spill=home.staging / "spill")
     prepare(connection)
     changed = 0
+    remapped: list[Remapped] = []
     try:
         for number, (batch, file) in enumerate(wanted, start=1):
-            changed += _one(connection, home, batch, file, dialects(file.dialect))
+            changed += _one(connection, home, batch, file, dialects(file.dialect), remapped)
             progress(number)
     finally:
         connection.close()
-    return Rederived(len(wanted), changed)
+    return Rederived(len(wanted), changed, tuple(remapped))
 
 
 def missing(home: Home, batches: Sequence[Batch]) -> list[tuple[Batch, EvidenceFile]]:
@@ -78,7 +93,14 @@ def missing(home: Home, batches: Sequence[Batch]) -> list[tuple[Batch, EvidenceF
     ]
 
 
-def _one(connection: duckdb.DuckDBPyConnection, home: Home, batch: Batch, file: EvidenceFile, dialect: Dialect) -> bool:
+def _one(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    batch: Batch,
+    file: EvidenceFile,
+    dialect: Dialect,
+    remapped: list[Remapped],
+) -> bool:
     final = home.root / file.events
     staged = home.staging / f"rederive-{file.first}.parquet"
     check_digest(home.root / file.path, file.sha256)
@@ -87,9 +109,29 @@ def _one(connection: duckdb.DuckDBPyConnection, home: Home, batch: Batch, file: 
         staged.unlink()
         return False
     check_identity(connection, final, staged, dialect)
+    if (old := _made_by(final)) not in (None, dialect.sha256):
+        rows = _differing(connection, final, staged)
+        remapped.append(Remapped(file.source, file.day, str(old), dialect.sha256, rows))
     publish(staged, final)
     log.info("made again: %s", file.events)
     return True
+
+
+def _made_by(path: Path) -> str | None:
+    """Digest of the dialect that made a Parquet file; None if that cannot be read."""
+    try:
+        found = (pq.read_metadata(path).metadata or {}).get(b"dialect_sha256")
+    except (OSError, pa.ArrowException):
+        return None
+    return found.decode() if found is not None else None
+
+
+def _differing(connection: duckdb.DuckDBPyConnection, old: Path, new: Path) -> int:
+    sql = """
+        SELECT count(*) FROM (
+            FROM read_parquet($new, hive_partitioning = false) EXCEPT FROM read_parquet($old, hive_partitioning = false)
+        )"""
+    return int(connection.execute(sql, {"old": str(old), "new": str(new)}).fetchall()[0][0])
 
 
 def derive_file(
@@ -114,8 +156,7 @@ def check_identity(
     Lines in ``erased`` may be missing from ``new``.
     """
     try:
-        made_by = (pq.read_metadata(old).metadata or {}).get(b"dialect_sha256")
-        if made_by in (None, dialect.sha256.encode()):
+        if _made_by(old) in (None, dialect.sha256):
             return
         sql = """
             SELECT count(*) FROM read_parquet($old, hive_partitioning = false) AS a

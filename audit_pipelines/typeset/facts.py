@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 
+from audit_pipelines.typeset.integrity import Integrity
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -141,7 +143,7 @@ class SourceFacts:
 
 @dataclass(frozen=True, slots=True)
 class BatchFacts:
-    """One batch that touched the month. received = stored + duplicates + rejects, over all its days."""
+    """One batch that touched the month. received = stored + duplicates + rejects + refused, over all its days."""
 
     seq: int
     extracted_at: datetime
@@ -156,6 +158,10 @@ class BatchFacts:
     manifest: str
     """Path of the manifest, relative to the home."""
     manifest_sha256: str
+    refused: int = 0
+    """Offered again after they had been erased or purged."""
+    statement: int | None = None
+    """Number of its statement in the statements log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +201,8 @@ class Previous:
     figures: Mapping[str, int | float | None]
     """Its figures: id -> value (``figures[].value`` of its ``report.json``)."""
     late: tuple[LateEvent, ...] = ()
+    statements: int | None = None
+    """Its statements size T; None = it was made before there was a log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +223,15 @@ class Facts:
     code: str
     versions: Mapping[str, str]
     """Versions of the libraries that the output depends on."""
+    integrity: Integrity
     drops: tuple[DropFacts, ...] = ()
     previous: Previous | None = None
     prepared_by: str = ""
     classification: str = ""
     identity: Literal["full", "pseudonym"] = "full"
     """``pseudonym``: columns that a report's spec marks ``personal`` are withheld."""
+
+    @property
+    def pdf_name(self) -> str:
+        """The PDF's file name, e.g. ``acme.audit-report.2026-05.r1.pdf``."""
+        return f"{self.organisation.id}.audit-report.{self.this.month:%Y-%m}.r{self.revision}.pdf"

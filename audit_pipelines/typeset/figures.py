@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from audit_pipelines.errors import ReportError
+from audit_pipelines.typeset import chapter
 from audit_pipelines.typeset.asking import Asking, Rows
 from audit_pipelines.typeset.facts import Facts, MonthFacts, QueryText
 from audit_pipelines.typeset.spec import Figure
@@ -60,6 +61,7 @@ ORIGIN: Final[Mapping[str, str]] = {
     "findings": "findings files",
     "findings-high": "findings files",
     "findings-late": "findings files",
+    **dict.fromkeys(chapter.FIGURES, "statements"),
 }
 """Where a fact is from; of the others the batch manifests."""
 
@@ -99,7 +101,9 @@ class FigureMaker:
             return monthly(self.facts.this), monthly(self.facts.last) if self.facts.last else None
         if (standing := STANDING.get(figure.fact)) is not None:
             return standing(self.facts), None
-        todo = f"there are: {', '.join([*MONTHLY, *STANDING])}"
+        if (stated := chapter.FIGURES.get(figure.fact)) is not None:
+            return stated(self.facts.integrity), None
+        todo = f"there are: {', '.join([*MONTHLY, *STANDING, *chapter.FIGURES])}"
         raise ReportError(f"no fact {figure.fact!r}", where=f"report.toml: figures.{figure.id}", todo=todo)
 
     def _query(self, figure: Figure) -> tuple[Number, Number]:

@@ -1,7 +1,7 @@
 """The files of one revision, written into a folder that the caller then renames into place.
 
-``<org>.audit-report.<YYYY-MM>.r<N>.pdf``, ``report.json``, one file for each list, and ``SHA256SUMS`` over
-all of them. What does not belong here: the revision's number and its final folder.
+``<org>.audit-report.<YYYY-MM>.r<N>.pdf``, ``report.json``, one file for each list, the log's checkpoints,
+proof and statements, and ``SHA256SUMS`` over all of them. What does not belong here: the revision's number and its final folder.
 """
 
 import hashlib
@@ -13,11 +13,6 @@ from audit_pipelines.typeset.model import Computed
 from audit_pipelines.typeset.pdf import REPORT_JSON, encode, render
 
 SUMS = "SHA256SUMS"
-
-
-def file_name(model: dict[str, Any]) -> str:
-    """The PDF's name, e.g. ``acme.audit-report.2026-05.r1.pdf``."""
-    return f"{model['organisation']['id']}.audit-report.{model['period']['month']}.r{model['revision']}.pdf"
 
 
 def write_report(computed: Computed, *, folder: Path, templates: Sequence[Path]) -> tuple[Path, ...]:
@@ -34,7 +29,7 @@ def write_report(computed: Computed, *, folder: Path, templates: Sequence[Path])
     """
     model: dict[str, Any] = computed.model
     contents = {
-        file_name(model): render(model, folders=templates, attachments=computed.attachments),
+        model["file_name"]: render(model, folders=templates, attachments=computed.attachments),
         REPORT_JSON: encode(model),
         **{item.name: item.content for item in computed.attachments},
     }

@@ -3,7 +3,7 @@
 What does not belong here: query results (``tables``, ``plots``) and what is beyond the log (``limits``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Final
 
@@ -17,7 +17,7 @@ SEVERITIES: Final = ("critical", "high", "medium", "low", "info")
 Model = dict[str, object]
 
 
-def _ranges(numbers: list[int]) -> str:
+def ranges(numbers: Iterable[int]) -> str:
     """[3, 4, 5, 9] as ``3-5, 9``."""
     parts: list[list[int]] = []
     for number in sorted(set(numbers)):
@@ -30,7 +30,7 @@ def _ranges(numbers: list[int]) -> str:
 
 def _spans(days: tuple[date, ...]) -> str:
     """Days of a month by their numbers, e.g. ``1-3, 9``."""
-    return _ranges([day.day for day in days])
+    return ranges([day.day for day in days])
 
 
 def population(block: Block, facts: Facts, counted: Rows | None) -> Model:
@@ -49,7 +49,7 @@ def population(block: Block, facts: Facts, counted: Rows | None) -> Model:
         stored = sum(entry.stored for entry in entries)
         now = found.get(day.isoformat(), 0) if counted is not None else None
         covered = f"{sum(entry.covered for entry in entries)} of {max(len(facts.sources), len(entries))}"
-        batches = _ranges([seq for entry in entries for seq in entry.batches])
+        batches = ranges([seq for entry in entries for seq in entry.batches])
         rows.append(
             [day, covered, stored, sum(entry.late for entry in entries), now, None if now is None else now - stored, batches]
         )
@@ -93,36 +93,35 @@ def sources(facts: Facts) -> Model:
 
 
 def batches(facts: Facts) -> Model:
-    """Every batch that touched the month; received = stored + duplicates + rejects holds in each row."""
+    """Every batch that touched the month; received = stored + duplicates + rejects + refused holds in each row.
+
+    Refused events (erased or purged before) have a column where there are any.
+    """
+    counts = ("received", "stored", "duplicates", "rejects", *(["refused"] if any(b.refused for b in facts.batches) else []))
+    digits = 16 if len(counts) == 4 else 12
+    widths = {"stored": 8.5, "duplicates": 10, "rejects": 7.5, "refused": 7.5}
     columns = (
-        Column(key="seq", label="Batch", width=7),
-        Column(key="extracted_at", label="Extracted at, UTC", format="time", width=18),
-        Column(key="days", label="Days", width=9),
-        Column(key="received", label="Received", format="number", width=10),
-        Column(key="stored", label="Stored", format="number", width=10),
-        Column(key="duplicates", label="Duplicates", format="number", width=11),
-        Column(key="rejects", label="Rejects", format="number", width=8),
-        Column(key="late", label="Late", format="number", width=8),
+        Column(key="seq", label="Batch", width=6),
+        Column(key="statement", label="Statement", width=10),
+        Column(key="extracted_at", label="Extracted at, UTC", format="time", width=17.5),
+        Column(key="days", label="Days", width=7),
+        *(Column(key=key, label=key.capitalize(), format="number", width=widths.get(key, 9)) for key in counts),
+        Column(key="late", label="Late", format="number", width=6),
         Column(key="manifest_sha256", label="Manifest SHA-256", format="mono", width=18),
     )
     rows = [
         [
             batch.seq,
+            batch.statement,
             batch.extracted_at,
             _spans(batch.days),
-            batch.received,
-            batch.stored,
-            batch.duplicates,
-            batch.rejects,
+            *(getattr(batch, key) for key in counts),
             batch.late,
-            batch.manifest_sha256[:16],
+            batch.manifest_sha256[:digits],
         ]
         for batch in facts.batches
     ]
-    totals = {
-        key: sum(int(getattr(batch, key)) for batch in facts.batches)
-        for key in ("received", "stored", "duplicates", "rejects", "late")
-    }
+    totals = {key: sum(int(getattr(batch, key)) for batch in facts.batches) for key in (*counts, "late")}
     return {"dense": True, **fixed(columns, rows, totals=totals)}
 
 

@@ -9,18 +9,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from audit_pipelines.typeset import ledgers, limits, plots, revision
+from audit_pipelines.typeset import chapter, ledgers, limits, plots, revision
 from audit_pipelines.typeset.asking import Asking, references
 from audit_pipelines.typeset.facts import Ask, Facts, QueryText
 from audit_pipelines.typeset.figures import FigureMaker
-from audit_pipelines.typeset.spec import Block, ReportSpec, Section
+from audit_pipelines.typeset.spec import SET_APART, Block, ReportSpec, Section
 from audit_pipelines.typeset.tables import PERSONAL, Attachment, Listing, Result, Withhold, compared, tabulate
 from audit_pipelines.typeset.text import plain, shorten, stamp
 
 FORMAT = 1
 """Of ``report.json``."""
 _PLACE = re.compile(r"\{([a-z][a-z0-9-]*)\}")
-_ORIGIN: Final = {"rules": "findings files", "findings": "findings files", "limits": "as each row says"}
+_ORIGIN: Final = {
+    "rules": "findings files",
+    "findings": "findings files",
+    "limits": "as each row says",
+    **dict.fromkeys(("sealed", "drills", "decisions"), "statements"),
+}
 """Where a block without a query has its rows from; of the others the batch manifests."""
 Model = dict[str, object]
 
@@ -61,11 +66,13 @@ def compute(
     figures = [FigureMaker(facts, asking, numbers, labels)(figure) for figure in spec.figures]
     builder = _Builder(spec, facts, asking, numbers, labels)
     sections = [builder.section(section) for section in spec.sections]
+    builder.attachments += chapter.attachments(facts)
     model: Model = {
         **_about(spec, facts),
         "figures": figures,
         "change": revision.change(facts, figures) if facts.previous else None,
         "sections": sections,
+        "integrity": chapter.model(facts),
         "queries": [_query(reference, query) for reference, query in numbers.values()],
         "attachments": [_attachment(item) for item in builder.attachments],
         "inputs": {**_inputs(spec, facts, numbers), "templates_sha256": templates_sha256},
@@ -88,7 +95,9 @@ def _about(spec: ReportSpec, facts: Facts) -> Model:
             "days": len(month.days),
         },
         "revision": facts.revision,
+        "file_name": facts.pdf_name,
         "log_size": facts.size,
+        "statements_size": facts.integrity.statements.size,
         "prepared_by": plain(facts.prepared_by),
         "classification": plain(facts.classification),
         "identity": facts.identity,
@@ -123,6 +132,7 @@ def _inputs(spec: ReportSpec, facts: Facts, numbers: Mapping[str, tuple[str, Que
     together = hashlib.sha256("".join(sorted(f"{query.name} {query.sha256}\n" for _, query in numbers.values())).encode())
     return {
         "log_size": facts.size,
+        "statements_size": facts.integrity.statements.size,
         "last_batch": max((batch.seq for batch in facts.batches), default=None),
         "last_extracted_at": stamp(max(batch.extracted_at for batch in facts.batches)) if facts.batches else None,
         "settings_sha256": facts.settings_sha256,
@@ -135,10 +145,7 @@ def _inputs(spec: ReportSpec, facts: Facts, numbers: Mapping[str, tuple[str, Que
 
 def _labels(spec: ReportSpec) -> dict[str, str]:
     """Block id -> T1, T2, ... in the order of the report."""
-    return {
-        block.id: f"T{place}"
-        for place, block in enumerate((b for b in spec.blocks if b.kind not in ("queries", "inputs")), start=1)
-    }
+    return {block.id: f"T{place}" for place, block in enumerate((b for b in spec.blocks if b.kind not in SET_APART), start=1)}
 
 
 def _parts(text: str) -> list[Model]:
@@ -200,6 +207,8 @@ class _Builder:
                 return ledgers.population(block, self.facts, self.asking.rows(block.query, block.params) if block.query else None)
             case "sources" | "batches" | "drops" | "rejects":
                 return getattr(ledgers, block.kind)(self.facts)  # type: ignore[no-any-return]
+            case "sealed" | "drills" | "decisions":
+                return getattr(chapter, block.kind)(self.facts)  # type: ignore[no-any-return]
             case "rules":
                 return ledgers.rules(self.facts, self.numbers)
             case "findings":

@@ -1,10 +1,11 @@
-"""The page of a later revision: which late events came, and which figures they changed.
+"""The page of a later revision: which late events and erasures came, and which figures they changed.
 
 What does not belong here: deciding that a revision is due.
 """
 
 from collections.abc import Mapping, Sequence
 
+from audit_pipelines.typeset import chapter
 from audit_pipelines.typeset.facts import Facts
 from audit_pipelines.typeset.spec import Column
 from audit_pipelines.typeset.tables import fixed
@@ -44,7 +45,10 @@ def change(facts: Facts, figures: Sequence[Mapping[str, object]], *, limit: int 
         ),
         changed,
     )
+    since = previous.statements or 0
+    taken = [item for item in facts.integrity.decisions if item.changes and item.statements[-1] >= since]
     return {
+        "decisions": chapter.listed(taken),
         "previous": {"revision": previous.revision, "log_size": previous.size, "report_sha256": previous.report_sha256},
         "figures": numbers,
         "events": {**events, "count": len(late)},

@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -24,6 +24,9 @@ Format = Literal["text", "mono", "number", "percent", "seconds", "time", "moment
 """``time`` has the year, ``moment`` (of an event of the month) has not."""
 Kind = Literal["table", "bars", "heat", "trend", "pivot", "population", "sources", "batches", "drops", "rejects"]
 Fixed = Literal["rules", "findings", "limits", "queries", "inputs"]
+Integrity = Literal["checkpoints", "signers", "sealed", "drills", "decisions", "checks"]
+SET_APART: Final = ("queries", "inputs", "checkpoints", "signers", "checks")
+"""Kinds that are no table and have no number."""
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,7 +57,7 @@ class Compare(_Strict, frozen=True, kw_only=True):
 class Block(_Strict, frozen=True, kw_only=True):
     """A table or chart of a section."""
 
-    kind: Kind | Fixed = "table"
+    kind: Kind | Fixed | Integrity = "table"
     id: str
     title: str
     note: str = ""

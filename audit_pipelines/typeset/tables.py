@@ -27,7 +27,8 @@ class Attachment:
     name: str
     description: str
     content: bytes
-    rows: int
+    rows: int | None
+    """Lines that are entries; None = it is no list."""
 
     @property
     def sha256(self) -> str:
