@@ -65,7 +65,7 @@ def _show(home: "Home", verdict: "Verdict", most: int | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from audit_pipelines.seal.verify_check import LIMITS
+    from audit_pipelines.seal.verify_check import LIMITS, counted
 
     console = Console(highlight=False, soft_wrap=True)
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -83,12 +83,14 @@ def _show(home: "Home", verdict: "Verdict", most: int | None) -> None:
     for note in (*notes, *LIMITS):
         click.echo(f"  - {_printable(note)}")
     click.echo(f"\n{_printable(verdict.signer)}")
-    click.echo(f"{verdict.outcome}" + (f": {len(verdict.faults):,} faults" if verdict.faults else ""))
+    click.echo(f"{verdict.outcome}" + (f": {counted(len(verdict.faults), 'fault')}" if verdict.faults else ""))
 
 
 def _row(check: "Check") -> tuple[str, str, str]:
+    from audit_pipelines.seal.verify_check import counted
+
     if check.faults:
-        return "[red]✗[/red]", check.name, f"{check.text}: [red]{len(check.faults):,} faults[/red]"
+        return "[red]✗[/red]", check.name, f"{check.text}: [red]{counted(len(check.faults), 'fault')}[/red]"
     return ("[green]✓[/green]" if not check.text.startswith("not ") else "-"), check.name, check.text
 
 

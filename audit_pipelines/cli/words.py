@@ -61,4 +61,4 @@ def after_report(home: Home, issued: Issued | None) -> None:
     elif issued.new:
         click.echo(f"revision {issued.revision}, computed from {issued.size:,} events of the log: {place}")
     else:
-        click.echo(f"nothing has changed since revision {issued.revision}: {place}")
+        click.echo(f"{issued.kept or f'nothing has changed since revision {issued.revision}'}: {place}")

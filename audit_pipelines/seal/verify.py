@@ -21,7 +21,7 @@ from audit_pipelines.seal.ledger import Ledger
 from audit_pipelines.seal.sealed import keys_folder
 from audit_pipelines.seal.verify_anchors import check_anchors
 from audit_pipelines.seal.verify_batches import evidence_tasks, present, read_manifests, strays
-from audit_pipelines.seal.verify_check import Check, Fault, Progress, Silent, Verdict, counted
+from audit_pipelines.seal.verify_check import Check, Fault, Progress, Silent, Verdict, counted, listed
 from audit_pipelines.seal.verify_evidence import Digest
 from audit_pipelines.seal.verify_files import check_drops, check_rejects
 from audit_pipelines.seal.verify_heads import Heads, Note, Signed, check_signatures, parse_given, read_heads
@@ -152,7 +152,10 @@ class _Work:
         named = [path for item in removed.done for taken in item.taken for path in (taken.path, taken.new_path) if path]
         self.checks.append(manifests.check)
         self.checks.append(Check(removed.check.name, removed.check.text, (*removed.check.faults, *unfit), removed.check.notes))
-        self.add("evidence", lambda: self.evidence(batches, removed.erased, leaves, strays(home, everything, named)))
+        stray = strays(home, everything, named) if not manifests.unread else ()
+        note = f"evidence of batch {listed(manifests.unread)}, and files that no manifest names: a manifest cannot be read"
+        notes = (note,) if manifests.unread else ()
+        self.add("evidence", lambda: self.evidence(batches, removed.erased, leaves, stray, notes))
         self.add("rejects", lambda: check_rejects(home, batches, self.digests("checking rejects")))
         old, before = check_old(home, known)
         told = [Told.of(known, entries, self.statements), *before]
@@ -162,7 +165,9 @@ class _Work:
         self.add("anchors", lambda: check_anchors(home, self.settings, told))
         self.checks += [signer, old]
 
-    def evidence(self, batches: Sequence[Batch], erased: frozenset[int], leaves: int, stray: Sequence[Fault]) -> Check:
+    def evidence(
+        self, batches: Sequence[Batch], erased: frozenset[int], leaves: int, stray: Sequence[Fault], notes: tuple[str, ...]
+    ) -> Check:
         """Every evidence file, line by line."""
         tasks = evidence_tasks(self.home, batches, erased, leaves)
         cost = sum(_size(Path(task.path)) for task in tasks)
@@ -170,7 +175,7 @@ class _Work:
         faults = [fault for some in found for fault in some]
         lines = sum(task.count for task in tasks)
         text = f"{counted(len(tasks), 'file')}, {counted(lines, 'line')} against {counted(leaves, 'leaf', 'leaves')}"
-        return Check("evidence", text, (*faults, *stray))
+        return Check("evidence", text, (*faults, *stray), notes)
 
     def spread(self, stage: str, work: Callable[[Task], Found], tasks: Sequence[Task], *, cost: int) -> Iterator[Found]:
         """``verify_pool.spread`` with progress."""

@@ -29,6 +29,8 @@ class Manifests:
     """Those that are what their statements name."""
     later: tuple[Batch, ...]
     """Those after the last that is sealed."""
+    unread: tuple[int, ...]
+    """Numbers of sealed batches whose manifests are missing or cannot be read."""
     check: Check
 
 
@@ -58,8 +60,9 @@ def read_manifests(home: Home, ledger: Ledger) -> Manifests:
         leaves = sum(batch.size - batch.first for batch in later)
         text = f"batch {listed([batch.seq for batch in later])} is not sealed yet ({counted(leaves, 'event')})"
         notes.append(f"{text}: the next night seals it")
+    unread = tuple(sorted(set(stated) - {batch.seq for batch in sealed}))
     text = f"{counted(len(stated), 'manifest')} by statement, ranges and digests"
-    return Manifests(tuple(sealed), tuple(later), Check("batches", text, tuple(faults), tuple(notes)))
+    return Manifests(tuple(sealed), tuple(later), unread, Check("batches", text, tuple(faults), tuple(notes)))
 
 
 def _sealed(home: Home, index: int, stated: st.Batch, faults: list[Fault]) -> Batch | None:

@@ -84,7 +84,7 @@ def test_a_budget_that_cannot_be_kept(drops, wanted):
             "SELECT '{}' AS line, uid, occurred_at, leaf_index, false AS truncated, false AS unmapped FROM events, range(2)",
             "2 lines for 1",
         ),
-        ("{% macro batch_record(batch) %}{{ 'x' * 3000 }}{% endmacro %}" + OWN, "a batch record of 3000 bytes"),
+        ("{% macro batch_record(batch) %}{{ 'x' * 4000 }}{% endmacro %}" + OWN, "a batch record of 4000 bytes"),
     ],
 )
 def test_a_broken_template_is_a_drop_error(drops, publish, tmp_path, body, message):

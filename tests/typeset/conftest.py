@@ -9,6 +9,7 @@ import pytest
 
 from audit_pipelines.shipped import shipped
 from audit_pipelines.typeset import facts as f
+from audit_pipelines.typeset import integrity as i
 from audit_pipelines.typeset import spec as spec_module
 from audit_pipelines.typeset.model import compute
 from audit_pipelines.typeset.pdf import render
@@ -39,6 +40,12 @@ blocks = [
     { id = "rules", title = "Rules", kind = "rules" },
     { id = "findings", title = "Findings", kind = "findings" },
     { id = "limits", title = "Limits", kind = "limits" },
+    { id = "sealed", title = "Sealed", kind = "sealed" },
+    { id = "checkpoints", title = "Checkpoints", kind = "checkpoints" },
+    { id = "signers", title = "Signers", kind = "signers" },
+    { id = "checks", title = "Checks", kind = "checks" },
+    { id = "drills", title = "Drills", kind = "drills" },
+    { id = "decisions", title = "Decisions", kind = "decisions" },
     { id = "inputs", title = "Inputs", kind = "inputs" },
     { id = "queries", title = "Queries", kind = "queries" },
 ]
@@ -77,6 +84,28 @@ def pages(pdf):
     return [page.extract_text() for page in reader.pages]
 
 
+def integrity_of(value, at):
+    """What a log would say, with ``value`` wherever a person or a source's name can bring one."""
+    head = i.Head(3, bytes(32), "acme/events\n3\nAAAA\n\n\u2014 acme/events AAAA\n")
+    return i.Integrity(
+        origin=value,
+        keys=(i.SigningKey("ab" * 32, "acme/events+00+AQ==", "acme/statements+00+AQ==", 0, 2),),
+        events_before=head,
+        events=head,
+        statements_before=head,
+        statements=head,
+        batches=(i.SealedBatch(1, 1, 0, 7, 0, 0, 0, (), False, False),),
+        drills=(i.DrillCount(value, 1, 1),),
+        policy_months=12,
+        policy_sources={value: 3},
+        holds=(value,),
+        decisions=(i.Decision(value, at, (2, 3, 5), value, value, changes=True),),
+        erasures=(),
+        erased=0,
+        files=(i.LogFile("events.checkpoint", "Head", b"head"),),
+    )
+
+
 @pytest.fixture
 def templates():
     return [shipped("templates")]
@@ -110,6 +139,7 @@ def small():
                 "settings_sha256": digest,
                 "code": value,
                 "versions": {value: value},
+                "integrity": integrity_of(value, at),
                 "drops": (f.DropFacts(value, value, digest, 1, 7),),
                 "previous": f.Previous(
                     1, 9, digest, {"stored": 6}, (f.LateEvent(value, at, 1, timedelta(hours=30), value, value, value),)

@@ -4,7 +4,9 @@ Run it to look at the report: ``python tests/typeset/sample_month.py OUT_FOLDER`
 The names and values are made up; addresses are of the ranges kept for documentation (RFC 5737).
 """
 
+import base64
 import hashlib
+import json
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ from audit_pipelines import sql
 from audit_pipelines.event import COLUMNS
 from audit_pipelines.shipped import shipped
 from audit_pipelines.typeset import facts as f
+from audit_pipelines.typeset import integrity as i
 from audit_pipelines.typeset import spec as spec_module
 from audit_pipelines.typeset.issue import write_report
 from audit_pipelines.typeset.model import compute
@@ -170,6 +173,56 @@ def some_findings(count=34):
     return made
 
 
+def head(log, size):
+    """A head as the log has them; its signature is made up, which printing does not look at."""
+    root = hashlib.sha256(f"{log}{size}".encode()).digest()
+    signature = base64.b64encode(hashlib.sha512(root).digest() + b"\0\0\0\0").decode()
+    origin = f"audit-pipelines/northwind/{log}"
+    return i.Head(size, root, f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n\n\u2014 {origin} {signature}\n")
+
+
+def integrity(batches):
+    """What the log of the sample month would say."""
+    key = base64.b64encode(b"\1" + hashlib.sha256(b"key").digest()).decode()
+    names = [f"audit-pipelines/northwind/{log}+0a1b2c3d+{key}" for log in ("events", "statements")]
+    statements = b"".join(json.dumps({"type": "batch", "seq": batch.seq}).encode() + b"\n" for batch in batches)
+    heads = [head("events", 150_101), head("events", 231_442), head("statements", 61), head("statements", 133)]
+    return i.Integrity(
+        origin="audit-pipelines/northwind",
+        keys=(i.SigningKey(hashlib.sha256(key.encode()).hexdigest(), *names, since=0),),
+        events_before=heads[0],
+        events=heads[1],
+        statements_before=heads[2],
+        statements=heads[3],
+        batches=tuple(
+            i.SealedBatch(
+                batch.seq, 61 + 2 * number, 150_101 + 2_000 * number, 152_101 + 2_000 * number,
+                late=batch.late, rejects=batch.rejects, conflicts=0, conflict_statements=(), names_token=True, followed=number < 30,
+            )
+            for number, batch in enumerate(batches)
+        ),
+        drills=(i.DrillCount("a bit of a record or salt", 14, 14), i.DrillCount("two records swapped", 17, 17)),
+        policy_months=12,
+        policy_sources={"files": 18},
+        holds=("matter-7",),
+        decisions=(
+            i.Decision("hold", at(date(2026, 5, 6), 9), (74,), "matter-7 is set: all sources, from 2026-03-01 on; a request of counsel", "A. Okafor"),
+            i.Decision("erasure", at(date(2026, 5, 20), 15), (101, 102), "3 events, 1 of them of this month; a request under article 17", "D. Moreau", changes=True),
+            i.Decision("purge", at(date(2026, 5, 31), 2), tuple(range(121, 127)), "61,204 events; files: 2 drop, 3 evidence, 1 findings; days 2025-05-29 to 2025-05-30", "policy"),
+        ),
+        erasures=(101, 102),
+        erased=1,
+        files=(
+            i.LogFile("events.old.checkpoint", "Signed head of the events log before the month", heads[0].text.encode()),
+            i.LogFile("events.checkpoint", "Signed head of the events log at size S", heads[1].text.encode()),
+            i.LogFile("events.vkey", "Public key of the events log", f"{names[0]}\n".encode()),
+            i.LogFile("statements.checkpoint", "Signed head of the statements log at size T", heads[3].text.encode()),
+            i.LogFile("statements.ndjson", "Every statement", statements, len(batches)),
+            i.LogFile("statements.vkey", "Public key of the statements log", f"{names[1]}\n".encode()),
+        ),
+    )  # fmt: skip
+
+
 def facts(connection, *, revision=1, findings=None):
     this = month_facts(connection, MONTH, findings=some_findings() if findings is None else findings)
     batches = tuple(
@@ -178,6 +231,7 @@ def facts(connection, *, revision=1, findings=None):
             received=sum(e.stored for e in this.population if e.day == day) + 12 + (day.day == 9) * 3, stored=sum(e.stored for e in this.population if e.day == day),
             duplicates=12, conflicts=0, rejects=3 if day.day == 9 else 0, late=3 if day.day == 16 else 0,
             manifest=f"batches/{day.day + 30:06}.json", manifest_sha256=hashlib.sha256(str(day).encode()).hexdigest(),
+            statement=59 + 2 * day.day,
         )
         for day in this.days
     )  # fmt: skip
@@ -193,6 +247,7 @@ def facts(connection, *, revision=1, findings=None):
         settings_sha256=hashlib.sha256(b"settings").hexdigest(),
         code="0.1.0",
         versions={"duckdb": "2.0.1", "weasyprint": "70.0", "fonttools": "4.60"},
+        integrity=integrity(batches),
         drops=tuple(
             f.DropFacts(form, f"drops/_manifests/{form}/{seq:06}.json", hashlib.sha256(f"{form}{seq}".encode()).hexdigest(), 1, 2_300 + seq)
             for form in ("ecs", "generic")
@@ -201,6 +256,7 @@ def facts(connection, *, revision=1, findings=None):
         previous=f.Previous(
             revision=1, size=228_001, report_sha256=hashlib.sha256(b"r1").hexdigest(), figures={"stored": 66_000, "late": 0, "findings": 33},
             late=tuple(f.LateEvent(f"files/evt_{n:020}", at(date(2026, 5, 12), 9 + n), 62, timedelta(days=23, hours=3, minutes=n), f"person{n}@northwind.example", "guardrail.updated", f"guardrail_{n}") for n in range(3)),
+            statements=99,
         ) if revision > 1 else None,
         prepared_by="Platform Security",
         classification="Confidential",

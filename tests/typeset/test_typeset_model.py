@@ -33,7 +33,7 @@ def test_every_figure_has_its_value_last_months_and_its_query(computed, sample_m
     assert (found["value"], found["last"]) == (failed(sample_month.MONTH), failed(sample_month.LAST))
     assert found["query"] == "activity/by_category_outcome"
     assert found["query_sha256"] == next(q.sha256 for q in sample_month.queries() if q.name == found["query"])
-    assert found["ref"] == "T7, Q-01"
+    assert found["ref"] == "T10, Q-01"
     assert all(figure["query_sha256"] for figure in computed.model["figures"] if figure["query"])
 
 
@@ -54,6 +54,8 @@ def test_the_chart_and_its_table_have_the_same_numbers(computed):
 def test_each_list_has_every_row_and_the_model_its_digest(computed):
     for entry, attachment in zip(computed.model["attachments"], computed.attachments, strict=True):
         assert entry["sha256"] == hashlib.sha256(attachment.content).hexdigest()
+        if entry["rows"] is None:
+            continue
         lines = attachment.content.splitlines()
         assert len(lines) == entry["rows"]
         assert all(isinstance(json.loads(line), dict) for line in lines)

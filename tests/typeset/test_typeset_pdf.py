@@ -78,7 +78,7 @@ def test_a_hostile_value_in_every_place_is_only_text(name, small, templates, req
     assert requests
     assert all(re.fullmatch(r"report:[a-z0-9.-]+", url) for url in requests)
     with pikepdf.open(io.BytesIO(made)) as document:
-        assert set(document.attachments) == {"report.json", "rows.ndjson", "findings.ndjson"}
+        assert set(document.attachments) == {"report.json", "rows.ndjson", "findings.ndjson", "events.checkpoint"}
         for name_of_file in document.attachments:
             assert SECRET.encode() not in document.attachments[name_of_file].get_file().read_bytes()
         fonts = {str(font.BaseFont) for page in document.pages for font in page.resources.get("/Font", {}).values()}
@@ -196,7 +196,9 @@ def test_the_lists_are_attached_with_the_digests_that_are_printed(computed, pdf,
     text = squeezed("".join(pages))
     with pikepdf.open(io.BytesIO(pdf)) as document:
         held = {name: document.attachments[name].get_file().read_bytes() for name in document.attachments}
-    assert set(held) == {"report.json", "configuration-changes.ndjson", "findings.ndjson"}
+    of_the_log = {item.name for item in computed.attachments} - {"configuration-changes.ndjson", "findings.ndjson"}
+    assert {"events.checkpoint", "statements.ndjson"} < of_the_log
+    assert set(held) == {"report.json", "configuration-changes.ndjson", "findings.ndjson", *of_the_log}
     assert held["report.json"] == encode(computed.model)
     for name, content in held.items():
         assert hashlib.sha256(content).hexdigest() in text, name
@@ -241,6 +243,7 @@ def test_the_folder_of_a_revision_checks_itself(computed, tmp_path, templates):
         "configuration-changes.ndjson",
         "findings.ndjson",
         "SHA256SUMS",
+        *(item.name for item in computed.attachments),
     }
     for line in (tmp_path / "SHA256SUMS").read_text().splitlines():
         digest, name = line.split("  ")
