@@ -7,11 +7,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from audit_pipelines.cli.place import home_of
-from audit_pipelines.defs.station import Station
+
+if TYPE_CHECKING:
+    from audit_pipelines.defs.station import Station
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 UNREACHED = (
@@ -21,7 +24,9 @@ UNREACHED = (
 
 
 @contextmanager
-def _station(context: click.Context, who: str) -> Iterator[Station]:
+def _station(context: click.Context, who: str) -> Iterator["Station"]:
+    from audit_pipelines.defs.station import Station
+
     station = Station(home_of(context), str(uuid.uuid4()), who=who)
     try:
         yield station

@@ -9,7 +9,7 @@ from audit_pipelines.errors import AuditError
 
 if TYPE_CHECKING:
     from audit_pipelines.home import Home
-    from audit_pipelines.seal.verify_check import Check, Verdict
+    from audit_pipelines.seal.verify.check import Check, Verdict
 
 _FIRST = 20
 """Faults of one check that are shown without --all."""
@@ -52,7 +52,7 @@ def verify(context: click.Context, keys: tuple[str, ...], rederive: bool, everyt
 def _json(verdict: "Verdict") -> str:
     import msgspec
 
-    from audit_pipelines.seal.verify_check import LIMITS
+    from audit_pipelines.seal.verify.check import LIMITS
 
     plain = msgspec.to_builtins(verdict)
     content = {"outcome": verdict.outcome, "faults": len(verdict.faults), **plain, "never_checked": LIMITS}
@@ -65,7 +65,7 @@ def _show(home: "Home", verdict: "Verdict", most: int | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from audit_pipelines.seal.verify_check import LIMITS, counted
+    from audit_pipelines.seal.verify.check import LIMITS, counted
 
     console = Console(highlight=False, soft_wrap=True)
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -87,7 +87,7 @@ def _show(home: "Home", verdict: "Verdict", most: int | None) -> None:
 
 
 def _row(check: "Check") -> tuple[str, str, str]:
-    from audit_pipelines.seal.verify_check import counted
+    from audit_pipelines.seal.verify.check import counted
 
     if check.faults:
         return "[red]✗[/red]", check.name, f"{check.text}: [red]{counted(len(check.faults), 'fault')}[/red]"

@@ -1,19 +1,21 @@
 """What commands say when they are done: a few lines of plain words on standard output."""
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import click
 
-from audit_pipelines.batch import Batch
-from audit_pipelines.defs.monthly import Issued
-from audit_pipelines.defs.station import Station
-from audit_pipelines.home import Home
-from audit_pipelines.lake.purge import Plan
+if TYPE_CHECKING:
+    from audit_pipelines.batch import Batch
+    from audit_pipelines.defs.monthly import Issued
+    from audit_pipelines.defs.station import Station
+    from audit_pipelines.home import Home
+    from audit_pipelines.lake.purge import Plan
 
 _OTHERS = (("findings", "findings files"), ("drop", "drop files"), ("rejects", "reject files"))
 
 
-def after_night(station: Station) -> None:
+def after_night(station: "Station") -> None:
     """One line a source, and what was made of it."""
     outcome = station.outcome
     if outcome is None:
@@ -31,7 +33,7 @@ def after_night(station: Station) -> None:
         click.echo(past(station.past, deleted=station.settings.retention.enforce))
 
 
-def past(plan: Plan, *, deleted: bool) -> str:
+def past(plan: "Plan", *, deleted: bool) -> str:
     """What is past its retention, in one line."""
     what = f"{plan.events:,} events in {plan.files:,} files of {len(plan.days):,} days"
     others = [f"{count:,} {name}" for what_, name in _OTHERS if (count := plan.count(what_))]
@@ -39,7 +41,7 @@ def past(plan: Plan, *, deleted: bool) -> str:
     return f"deleted, past retention: {what}" if deleted else f"past retention: {what} (`purge` shows and deletes them)"
 
 
-def describe(batch: Batch) -> str:
+def describe(batch: "Batch") -> str:
     """A batch in one line."""
     touched = [day for day in batch.days if day.events]
     span = f"{touched[0].day} to {touched[-1].day}" if len(touched) > 1 else str(touched[0].day) if touched else "no day"
@@ -51,7 +53,7 @@ def describe(batch: Batch) -> str:
     )
 
 
-def after_report(home: Home, issued: Issued | None) -> None:
+def after_report(home: "Home", issued: "Issued | None") -> None:
     """Where the report is."""
     if issued is None:
         return

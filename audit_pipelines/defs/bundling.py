@@ -91,8 +91,11 @@ def readme(facts: Mapping[str, object]) -> str:
     import jinja2
 
     loader = jinja2.FileSystemLoader(shipped("templates") / "bundle")
-    environment = jinja2.Environment(  # noqa: S701 - Markdown is not escaped
-        loader=loader, undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True
+    environment = jinja2.Environment(
+        loader=loader,
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+        keep_trailing_newline=True,  # noqa: S701 - Markdown
     )
     scope = facts["scope"]
     assert isinstance(scope, dict)

@@ -5,18 +5,19 @@ killed run goes on from where it was. What does not belong here: which files go 
 ``lake.erase``) and how they are chosen for a purge (``retention``).
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from audit_pipelines.batch import Batch, evidence_files
 from audit_pipelines.defs.station import Station
-from audit_pipelines.errors import SettingsError
+from audit_pipelines.errors import SealError, SettingsError
 from audit_pipelines.home import Home
 from audit_pipelines.lake import erase as erase_module
 from audit_pipelines.lake import erased, purge
 from audit_pipelines.lake.read import connect, relate
-from audit_pipelines.removal import Removal, Taken, removals
+from audit_pipelines.removal import Removal, Taken, encode, removals
 from audit_pipelines.seal import sealed
 from audit_pipelines.seal import statements as st
 from audit_pipelines.seal.ledger import covers
@@ -37,11 +38,19 @@ class Located:
 
 
 def finish(found: SealedLog) -> None:
-    """State every removal that is committed and not stated, then delete what removals name."""
+    """State every removal that is committed and not stated, then delete what removals name.
+
+    Raises:
+        SealError: a removal was not made by ``enforce`` or ``erase``: it is not signed, and nothing is deleted.
+    """
     done = removals(found.home)
     stated = found.ledger.removals()
     for removal in done:
         if removal.number not in stated:
+            path = found.home.removal(removal.number)
+            if not found.statements.notary.was_announced(path.name, sealed.sha256(path)):
+                todo = "find out who wrote it; without it, or restored from a backup, the night goes on"
+                raise SealError("was not made by purge or erase: it is not signed", where=str(path), todo=todo)
             found.state(*statements_of(found.home, removal))
     for removal in done:
         purge.delete(found.home, removal)
@@ -114,9 +123,16 @@ def enforce(station: Station, *, approver: str) -> purge.Plan:
     state_policy(found, station)
     chosen = plan(station, approver=approver)
     if chosen.removal is not None:
+        _announce(found, chosen.removal)
         purge.commit_removal(station.home, chosen.removal)
     finish(found)
     return chosen
+
+
+def _announce(found: SealedLog, removal: Removal) -> None:
+    """Beside the keys, before the removal is committed: who can write the home cannot have a removal of his own signed."""
+    name = found.home.removal(removal.number).name
+    found.statements.notary.announce(name, hashlib.sha256(encode(removal)).hexdigest())
 
 
 def nightly(station: Station) -> None:
@@ -148,6 +164,7 @@ def erase(station: Station, uids: Sequence[str], rejects: Sequence[str], *, grou
         digest=erased.digester(erased.own_key(station.home, done, station.salts)),
         dialect_of=lambda name: night.dialect(station.home, name),
         with_rejects=rejects,
+        announce=lambda made: _announce(found, made),
     )
     finish(found)
     judge.judge(station)

@@ -29,8 +29,8 @@ from audit_pipelines.record import Dialect, load_dialect
 from audit_pipelines.seal import statements as st
 from audit_pipelines.seal.ledger import Ledger
 from audit_pipelines.seal.sealed import read_ledger
-from audit_pipelines.seal.verify import verify
-from audit_pipelines.seal.verify_check import Check, Fault, Progress, Silent, Verdict, counted
+from audit_pipelines.seal.verify.check import Check, Fault, Progress, Silent, Verdict, counted
+from audit_pipelines.seal.verify.whole import verify
 
 _SHOWN: Final = 20
 """Rows of one file that are named; the rest is counted."""

@@ -72,6 +72,7 @@ def erase(
     digest: Digest,
     dialect_of: Callable[[str], Dialect],
     with_rejects: Sequence[str] = (),
+    announce: Callable[[Removal], None] = lambda _removal: None,
 ) -> Removal:
     """Erase the events ``uids`` and the rejects ``with_rejects`` and commit the removal; nothing is deleted yet.
 
@@ -87,6 +88,7 @@ def erase(
         digest: the keyed digest (``erased.digester``).
         dialect_of: gives the dialect of a name.
         with_rejects: identities of rejects.
+        announce: told the removal just before it is committed.
 
     Raises:
         LakeError: there is no such event or reject, or a file is damaged; nothing was committed.
@@ -113,6 +115,7 @@ def erase(
             erased=tuple(sorted({digest(row.identity) for row in rows})),
             check=digest("") if rows else None,
         )
+        announce(removal)
         commit_removal(home, removal, work.pairs)
     finally:
         connection.close()

@@ -89,6 +89,30 @@ class Notary:
             self._remember(Memory(origin=head.origin, size=head.size, root=root, note=note.decode()))
             return note
 
+    def announce(self, name: str, digest: str) -> None:
+        """Note that the file ``name`` of this digest will come, so that nobody else's is signed in its place."""
+        path, known = self.folder / "memory" / "announced.json", self._announced()
+        make_folder(path.parent)
+        content = msgspec.json.encode({**known, name: digest}, order="sorted") + b"\n"
+        write_atomically(path, content, staging=path.parent, mode=0o600)
+
+    def was_announced(self, name: str, digest: str) -> bool:
+        """Whether ``announce`` was told exactly this.
+
+        Raises:
+            SealError: the memory is damaged.
+        """
+        return self._announced().get(name) == digest
+
+    def _announced(self) -> dict[str, str]:
+        path = self.folder / "memory" / "announced.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+        except FileNotFoundError:
+            return {}
+        except (OSError, msgspec.MsgspecError, ValueError) as error:
+            raise SealError(f"the signer's memory cannot be read: {error}", where=str(path), todo=_RESTORE) from None
+
     def _check(self, head: Checkpoint, last: Memory | None, proof: Callable[[int, int], Sequence[bytes]]) -> None:
         where = str(self._path(head.origin))
         if last is None:

@@ -19,7 +19,7 @@ from audit_pipelines.defs.station import Station, nightly_days
 from audit_pipelines.defs.verifying import verify_home
 from audit_pipelines.home import Home
 from audit_pipelines.seal import keys
-from audit_pipelines.seal.verify_check import Verdict
+from audit_pipelines.seal.verify.check import Verdict
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LAST = date(2026, 2, 1)

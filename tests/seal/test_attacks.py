@@ -32,7 +32,7 @@ from audit_pipelines.seal import statements as st
 from audit_pipelines.seal.log import checkpoint_path, checkpoint_sizes, read_checkpoint
 from audit_pipelines.seal.standalone import Key
 from audit_pipelines.seal.tiles import Tiles
-from audit_pipelines.seal.verify_check import Outcome
+from audit_pipelines.seal.verify.check import Outcome
 
 
 def _load(name: str) -> ModuleType:

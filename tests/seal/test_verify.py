@@ -30,16 +30,18 @@ from audit_pipelines.defs import keeping, night, restoring, signing
 from audit_pipelines.errors import EvidenceError
 from audit_pipelines.home import Home
 from audit_pipelines.removal import removals
-from audit_pipelines.seal import keys, sealed, timestamp, verify_evidence, verify_pool
+from audit_pipelines.seal import keys, sealed, timestamp
 from audit_pipelines.seal import statements as st
 from audit_pipelines.seal.ledger import Ledger
 from audit_pipelines.seal.log import checkpoint_path, checkpoint_sizes, finish_pending, keep_pending
 from audit_pipelines.seal.standalone import Checkpoint, Key
 from audit_pipelines.seal.tiles import Tiles
-from audit_pipelines.seal.verify import verify
-from audit_pipelines.seal.verify_batches import read_manifests
-from audit_pipelines.seal.verify_check import Outcome, Verdict
-from audit_pipelines.seal.verify_old import check_old
+from audit_pipelines.seal.verify import evidence as verify_evidence
+from audit_pipelines.seal.verify import pool as verify_pool
+from audit_pipelines.seal.verify.batches import read_manifests
+from audit_pipelines.seal.verify.check import Outcome, Verdict
+from audit_pipelines.seal.verify.old import check_old
+from audit_pipelines.seal.verify.whole import verify
 
 
 def _load(name: str) -> ModuleType:

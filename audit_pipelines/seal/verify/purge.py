@@ -1,7 +1,7 @@
 """Whether purges kept to the policy, and purges and erasures to legal holds.
 
 The rule itself is ``standalone``'s, the same that an evidence bundle is checked with. What does not belong
-here: removal files (``verify_removals``).
+here: removal files (``removals``).
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from audit_pipelines.retention import Policy, is_past, limit
 from audit_pipelines.seal import statements as st
 from audit_pipelines.seal.ledger import Ledger, covers
 from audit_pipelines.seal.standalone import Bad, Rules, judge_purge
-from audit_pipelines.seal.verify_check import Fault
+from audit_pipelines.seal.verify.check import Fault
 
 
 def judge(ledger: Ledger, batches: Sequence[Batch], done: Iterable[Removal], now: datetime) -> list[Fault]:

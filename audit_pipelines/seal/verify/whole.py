@@ -16,23 +16,25 @@ from typing import Final, TypeVar
 from audit_pipelines.batch import Batch
 from audit_pipelines.errors import AuditError, EvidenceError
 from audit_pipelines.home import Home
-from audit_pipelines.seal import verify_evidence, verify_heads, verify_tiles
 from audit_pipelines.seal.ledger import Ledger
 from audit_pipelines.seal.sealed import keys_folder
-from audit_pipelines.seal.verify_anchors import check_anchors
-from audit_pipelines.seal.verify_batches import evidence_tasks, present, read_manifests, strays
-from audit_pipelines.seal.verify_check import Check, Fault, Progress, Silent, Verdict, counted, listed
-from audit_pipelines.seal.verify_evidence import Digest
-from audit_pipelines.seal.verify_files import check_drops, check_rejects
-from audit_pipelines.seal.verify_heads import Heads, Note, Signed, check_signatures, parse_given, read_heads
-from audit_pipelines.seal.verify_old import check_old
-from audit_pipelines.seal.verify_pool import spread
-from audit_pipelines.seal.verify_removals import check_removals
-from audit_pipelines.seal.verify_reports import check_reports
-from audit_pipelines.seal.verify_signer import check_memory
-from audit_pipelines.seal.verify_statements import check_interrupted, check_statements, read_ledger
-from audit_pipelines.seal.verify_tiles import tiles_check
-from audit_pipelines.seal.verify_told import Told
+from audit_pipelines.seal.verify import evidence as line_check
+from audit_pipelines.seal.verify import heads as head_check
+from audit_pipelines.seal.verify import tiles as tile_check
+from audit_pipelines.seal.verify.anchors import check_anchors
+from audit_pipelines.seal.verify.batches import evidence_tasks, present, read_manifests, strays
+from audit_pipelines.seal.verify.check import Check, Fault, Progress, Silent, Verdict, counted, listed
+from audit_pipelines.seal.verify.evidence import Digest
+from audit_pipelines.seal.verify.files import check_drops, check_rejects
+from audit_pipelines.seal.verify.heads import Heads, Note, Signed, check_signatures, parse_given, read_heads
+from audit_pipelines.seal.verify.old import check_old
+from audit_pipelines.seal.verify.pool import spread
+from audit_pipelines.seal.verify.removals import check_removals
+from audit_pipelines.seal.verify.reports import check_reports
+from audit_pipelines.seal.verify.signer import check_memory
+from audit_pipelines.seal.verify.statements import check_interrupted, check_statements, read_ledger
+from audit_pipelines.seal.verify.tiles import tiles_check
+from audit_pipelines.seal.verify.told import Told
 from audit_pipelines.settings import Settings
 
 Task = TypeVar("Task")
@@ -124,13 +126,13 @@ class _Work:
 
     def signatures(self, notes: Sequence[Note]) -> Iterator[Signed]:
         """Signatures of many checkpoints; one takes as long as reading some kilobytes."""
-        return self.spread("checking signatures", verify_heads.examine, notes, cost=len(notes) * 20_000)
+        return self.spread("checking signatures", head_check.examine, notes, cost=len(notes) * 20_000)
 
     def tiles(self) -> None:
         """The trees of both logs."""
         for heads in (self.events, self.statements):
-            tasks = list(verify_tiles.groups(heads.folder, heads.size))
-            found = self.spread(f"checking {heads.name} tiles", verify_tiles.examine, tasks, cost=heads.size * 32)
+            tasks = list(tile_check.groups(heads.folder, heads.size))
+            found = self.spread(f"checking {heads.name} tiles", tile_check.examine, tasks, cost=heads.size * 32)
             broken = [fault for some in found for fault in some]
             self.add(f"{heads.name} log", partial(tiles_check, self.home, heads, broken))
 
@@ -171,14 +173,14 @@ class _Work:
         """Every evidence file, line by line."""
         tasks = evidence_tasks(self.home, batches, erased, leaves)
         cost = sum(_size(Path(task.path)) for task in tasks)
-        found = self.spread("checking evidence", verify_evidence.examine, tasks, cost=cost)
+        found = self.spread("checking evidence", line_check.examine, tasks, cost=cost)
         faults = [fault for some in found for fault in some]
         lines = sum(task.count for task in tasks)
         text = f"{counted(len(tasks), 'file')}, {counted(lines, 'line')} against {counted(leaves, 'leaf', 'leaves')}"
         return Check("evidence", text, (*faults, *stray), notes)
 
     def spread(self, stage: str, work: Callable[[Task], Found], tasks: Sequence[Task], *, cost: int) -> Iterator[Found]:
-        """``verify_pool.spread`` with progress."""
+        """``pool.spread`` with progress."""
         self.progress.begin(stage, len(tasks))
         for found in spread(work, tasks, cost=cost, workers=self.workers):
             self.progress.advance(stage, 1)
@@ -190,7 +192,7 @@ class _Work:
 
         def made(tasks: Sequence[Digest]) -> Iterator[str]:
             cost = sum(_size(Path(task.path)) for task in tasks)
-            return self.spread(stage, verify_evidence.digest, tasks, cost=cost)
+            return self.spread(stage, line_check.digest, tasks, cost=cost)
 
         return made
 

@@ -1,6 +1,6 @@
 """Removals against their statements, and purges against policy and holds: what may be missing, and why.
 
-What does not belong here: whether what is left is as it was (``verify_evidence``).
+What does not belong here: whether what is left is as it was (``evidence``).
 """
 
 import hashlib
@@ -18,8 +18,8 @@ from audit_pipelines.home import Home
 from audit_pipelines.removal import Removal, Taken
 from audit_pipelines.seal import statements as st
 from audit_pipelines.seal.ledger import Ledger
-from audit_pipelines.seal.verify_check import Check, Fault, counted, listed
-from audit_pipelines.seal.verify_purge import judge
+from audit_pipelines.seal.verify.check import Check, Fault, counted, listed
+from audit_pipelines.seal.verify.purge import judge
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The signer's own memory against the logs: it never signed more than is here, nor another tree.
 
 The memory lies beside the keys; on a copy of a home without them there is none. What does not belong here:
-signatures (``verify_heads``).
+signatures (``heads``).
 """
 
 import base64
@@ -15,9 +15,9 @@ from audit_pipelines.seal.ledger import Ledger
 from audit_pipelines.seal.log import pending
 from audit_pipelines.seal.notary import Memory, Notary
 from audit_pipelines.seal.standalone import Edge
-from audit_pipelines.seal.verify_check import Check, Fault, counted
-from audit_pipelines.seal.verify_heads import Heads
-from audit_pipelines.seal.verify_sized import SizedTiles
+from audit_pipelines.seal.verify.check import Check, Fault, counted
+from audit_pipelines.seal.verify.heads import Heads
+from audit_pipelines.seal.verify.sized import SizedTiles
 
 
 def check_memory(folder: Path, ledger: Ledger, logs: Sequence[Heads], later: Sequence[Batch]) -> tuple[Check, int]:

@@ -10,12 +10,12 @@ from audit_pipelines.errors import EvidenceError
 from audit_pipelines.home import Home
 from audit_pipelines.seal import proofs
 from audit_pipelines.seal import statements as st
-from audit_pipelines.seal.verify_check import Check, Fault, counted
-from audit_pipelines.seal.verify_evidence import Digest
-from audit_pipelines.seal.verify_files import Digests, compare
-from audit_pipelines.seal.verify_heads import Heads
-from audit_pipelines.seal.verify_sized import SizedTiles
-from audit_pipelines.seal.verify_told import Told
+from audit_pipelines.seal.verify.check import Check, Fault, counted
+from audit_pipelines.seal.verify.evidence import Digest
+from audit_pipelines.seal.verify.files import Digests, compare
+from audit_pipelines.seal.verify.heads import Heads
+from audit_pipelines.seal.verify.sized import SizedTiles
+from audit_pipelines.seal.verify.told import Told
 
 
 def check_reports(home: Home, told: Sequence[Told], events: Heads, digests: Digests) -> Check:

@@ -1,6 +1,6 @@
 """Files that statements name by digest: rejects, drops and reports.
 
-Their digests are taken in other processes (``verify_evidence.digest``). What does not belong here: evidence.
+Their digests are taken in other processes (``evidence.digest``). What does not belong here: evidence.
 """
 
 import hashlib
@@ -18,9 +18,9 @@ from audit_pipelines.removal import Removal
 from audit_pipelines.seal import statements as st
 from audit_pipelines.seal.ledger import Ledger
 from audit_pipelines.seal.standalone import Bad, open_checkpoint
-from audit_pipelines.seal.verify_check import Check, Fault, counted
-from audit_pipelines.seal.verify_evidence import Digest
-from audit_pipelines.seal.verify_told import Told, named
+from audit_pipelines.seal.verify.check import Check, Fault, counted
+from audit_pipelines.seal.verify.evidence import Digest
+from audit_pipelines.seal.verify.told import Told, named
 
 _SEQ: Final = re.compile(r"\.[bd](\d{6,})\.p\d+\.")
 Digests = Callable[[Sequence[Digest]], Iterable[str]]

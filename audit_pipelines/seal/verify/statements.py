@@ -1,7 +1,7 @@
 """Statements of a home: each is the leaf it should be, all can be read, and batches follow one another.
 
-What does not belong here: whether what a statement says is true (``verify_batches``, ``verify_removals``,
-``verify_files``).
+What does not belong here: whether what a statement says is true (``batches``, ``removals``,
+``files``).
 """
 
 import base64
@@ -17,10 +17,10 @@ from audit_pipelines.seal.ledger import Ledger
 from audit_pipelines.seal.log import entries
 from audit_pipelines.seal.standalone import leaf_hash
 from audit_pipelines.seal.tiles import HASH, WIDTH, tile_path
-from audit_pipelines.seal.verify_check import Check, Fault, counted
-from audit_pipelines.seal.verify_heads import Heads
-from audit_pipelines.seal.verify_sized import SizedTiles
-from audit_pipelines.seal.verify_tiles import tile_number
+from audit_pipelines.seal.verify.check import Check, Fault, counted
+from audit_pipelines.seal.verify.heads import Heads
+from audit_pipelines.seal.verify.sized import SizedTiles
+from audit_pipelines.seal.verify.tiles import tile_number
 
 
 def read_ledger(home: Home, heads: Heads) -> tuple[Ledger | None, list[bytes], list[Fault]]:

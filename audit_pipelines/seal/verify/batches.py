@@ -1,7 +1,7 @@
 """Batch manifests against their statements, and which files of evidence there have to be.
 
 A manifest is believed as far as its digest stands in a statement. What does not belong here: the contents
-of evidence (``verify_evidence``) and whether removals are stated (``verify_removals``).
+of evidence (``evidence``) and whether removals are stated (``removals``).
 """
 
 import hashlib
@@ -17,8 +17,8 @@ from audit_pipelines.home import Home
 from audit_pipelines.removal import Removal
 from audit_pipelines.seal import statements as st
 from audit_pipelines.seal.ledger import Ledger
-from audit_pipelines.seal.verify_check import Check, Fault, counted, listed
-from audit_pipelines.seal.verify_evidence import File
+from audit_pipelines.seal.verify.check import Check, Fault, counted, listed
+from audit_pipelines.seal.verify.evidence import File
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 A home's own genesis and key statements say which keys were in force; whoever verifies may name a key that
 they know from elsewhere, and then everything must follow from that one. Roots are not looked at here
-(``verify_tiles``).
+(``tiles``).
 """
 
 from bisect import bisect_left
@@ -19,7 +19,7 @@ from audit_pipelines.seal.log import checkpoint_path
 from audit_pipelines.seal.standalone import Bad, Checkpoint, open_checkpoint, parse_vkey
 from audit_pipelines.seal.standalone import Key as NoteKey
 from audit_pipelines.seal.statements import Key
-from audit_pipelines.seal.verify_check import Check, Fault, counted
+from audit_pipelines.seal.verify.check import Check, Fault, counted
 
 _HEX: Final = frozenset("0123456789abcdef")
 

@@ -11,11 +11,11 @@ from audit_pipelines.home import Home
 from audit_pipelines.seal.keys import public_of
 from audit_pipelines.seal.ledger import Ledger
 from audit_pipelines.seal.standalone import Bad, Checkpoint, Key, open_checkpoint
-from audit_pipelines.seal.verify_check import Check, Fault, counted
-from audit_pipelines.seal.verify_heads import Heads, check_signatures, read_heads
-from audit_pipelines.seal.verify_statements import check_statements, read_ledger
-from audit_pipelines.seal.verify_tiles import examine, groups, tiles_check
-from audit_pipelines.seal.verify_told import Told
+from audit_pipelines.seal.verify.check import Check, Fault, counted
+from audit_pipelines.seal.verify.heads import Heads, check_signatures, read_heads
+from audit_pipelines.seal.verify.statements import check_statements, read_ledger
+from audit_pipelines.seal.verify.tiles import examine, groups, tiles_check
+from audit_pipelines.seal.verify.told import Told
 
 
 def folders(home: Home) -> list[Path]:

@@ -2,7 +2,7 @@
 
 All checkpoints' roots come from the same tiles, so each is the ones before it, only longer. Groups of tiles
 are looked at in other processes; nothing heavy is imported here. What does not belong here: signatures
-(``verify_heads``) and what the leaves are (``verify_evidence``).
+(``heads``) and what the leaves are (``evidence``).
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,9 +16,9 @@ from audit_pipelines.seal import proofs
 from audit_pipelines.seal.log import read_edge
 from audit_pipelines.seal.standalone import Checkpoint, Edge
 from audit_pipelines.seal.tiles import HASH, WIDTH, subtree_root, tile_path
-from audit_pipelines.seal.verify_check import Check, Fault, counted
-from audit_pipelines.seal.verify_heads import Heads
-from audit_pipelines.seal.verify_sized import SizedTiles
+from audit_pipelines.seal.verify.check import Check, Fault, counted
+from audit_pipelines.seal.verify.heads import Heads
+from audit_pipelines.seal.verify.sized import SizedTiles
 
 _GROUP: Final = 256
 """Tiles in one task: 8 KiB each."""

@@ -1,7 +1,7 @@
 """Evidence files against the log: digest, and every line against its leaf. One file is one task.
 
 Runs in other processes, so nothing heavy is imported here. Memory is one frame of one file and its leaf
-hashes. What does not belong here: which files there should be (``verify_batches``).
+hashes. What does not belong here: which files there should be (``batches``).
 """
 
 import hashlib
@@ -14,8 +14,8 @@ from typing import Final
 from audit_pipelines.errors import EvidenceError
 from audit_pipelines.seal import leaves
 from audit_pipelines.seal.tiles import HASH
-from audit_pipelines.seal.verify_check import Fault
-from audit_pipelines.seal.verify_sized import SizedTiles
+from audit_pipelines.seal.verify.check import Fault
+from audit_pipelines.seal.verify.sized import SizedTiles
 
 _SHOWN: Final = 20
 """Lines of one file that are named; the rest is counted."""

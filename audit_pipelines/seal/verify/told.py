@@ -1,7 +1,7 @@
 """Statements logs by name: the present one, and those that a restore set aside.
 
 A drop, a report's proof or a token was made when its log was the present one; it is compared with that one.
-What does not belong here: verifying them (``verify``, ``verify_old``).
+What does not belong here: verifying them (``verify``, ``old``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Self
 
 from audit_pipelines.seal import statements as st
 from audit_pipelines.seal.ledger import Ledger
-from audit_pipelines.seal.verify_heads import Heads
+from audit_pipelines.seal.verify.heads import Heads
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from audit_pipelines.errors import AuditError, EvidenceError, SealError
 from audit_pipelines.home import Home
 from audit_pipelines.seal import statements as st
 from audit_pipelines.seal.ledger import Ledger
-from audit_pipelines.seal.verify_check import Check, Fault, counted
-from audit_pipelines.seal.verify_heads import Heads
-from audit_pipelines.seal.verify_told import Told
+from audit_pipelines.seal.verify.check import Check, Fault, counted
+from audit_pipelines.seal.verify.heads import Heads
+from audit_pipelines.seal.verify.told import Told
 from audit_pipelines.settings import Settings
 
 _SLACK: Final = timedelta(days=1)
