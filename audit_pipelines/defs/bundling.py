@@ -94,8 +94,8 @@ def readme(facts: Mapping[str, object]) -> str:
     environment = jinja2.Environment(
         loader=loader,
         undefined=jinja2.StrictUndefined,
-        autoescape=False,
-        keep_trailing_newline=True,  # noqa: S701 - Markdown
+        autoescape=False,  # noqa: S701 - Markdown is not escaped
+        keep_trailing_newline=True,
     )
     scope = facts["scope"]
     assert isinstance(scope, dict)

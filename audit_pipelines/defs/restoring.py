@@ -54,9 +54,11 @@ def restored(home: Home, newer: Sequence[bytes], text: str, *, now: Clock = utc_
 
 def _begun(home: Home, station: Station) -> tuple[SealedLog, Ledger, Path] | None:
     """A new log that a killed restore has founded and not finished."""
-    found, aside = sealed.open_log(home, station.settings), _asides(home)
-    if found is None or found.ledger.genesis.previous_statements is None or not aside:
-        return None
+    known, aside = sealed.read_ledger(home) or sealed.begun_ledger(home), _asides(home)
+    if known is None or known.genesis.previous_statements is None or not aside:
+        return None  # what a restored log has pending is not looked at: the notary would refuse it, as it must
+    found = sealed.open_log(home, station.settings)
+    assert found is not None
     if any(isinstance(item, st.Incident) and item.kind == "restored" for item in found.ledger.statements):
         return None
     old = sealed.read_ledger(home, aside[-1])

@@ -102,16 +102,13 @@ def erase(
         prepare(connection)
         work = _Work(home, batches, connection, number, dialect_of, folder, [], defaultdict(set))
         rows = _find(work, uids)
-        taken = [_evidence(work, batch, file, leaves) for batch, file, leaves in _touched(batches, rows)]
-        taken += _rejects(work, with_rejects)
-        taken += [*_findings(work, rows), *_drops(work, rows)]
         removal = Removal(
             number=number,
             kind="erasure",
             at=at,
             approver=approver,
             ground=ground,
-            taken=tuple(taken),
+            taken=tuple(_taken(work, rows, with_rejects)),
             erased=tuple(sorted({digest(row.identity) for row in rows})),
             check=digest("") if rows else None,
         )
@@ -121,6 +118,13 @@ def erase(
         connection.close()
         shutil.rmtree(folder, ignore_errors=True)
     return removal
+
+
+def _taken(work: _Work, rows: Sequence[_Row], identities: Sequence[str]) -> list[Taken]:
+    """Every file that the erasure replaces or deletes; the new ones are staged."""
+    taken = [_evidence(work, batch, file, leaves) for batch, file, leaves in _touched(work.batches, rows)]
+    taken += _rejects(work, identities)
+    return [*taken, *_findings(work, rows), *_drops(work, rows)]
 
 
 def _find(work: _Work, uids: Sequence[str]) -> list[_Row]:

@@ -69,8 +69,12 @@ def drill(home: Home, found: SealedLog, batches: Sequence[Batch], *, seed: bytes
     batch = dice.choice(sorted({entry.seq for entry, _ in choices}))
     file = dice.choice([entry for other, entry in choices if other.seq == batch])
     try:
-        copy = _copy(home, found, batch, file, scratch)
-        if (fault := _fault(copy, found)) is not None:
+        try:
+            copy = _copy(home, found, batch, file, scratch)
+            fault = _fault(copy, found)
+        except (AuditError, OSError) as error:
+            raise EvidenceError(f"cannot be copied: {error}", where=file.path, todo="run: audit-pipelines verify") from None
+        if fault is not None:
             raise EvidenceError(f"does not verify: {fault}", where=file.path, todo="run: audit-pipelines verify")
         name = dice.choice(sorted(ALTERATIONS))
         ALTERATIONS[name](copy, dice)

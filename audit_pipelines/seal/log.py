@@ -6,6 +6,7 @@ and finds equal files; partial tiles go last. For statements, which cannot be ma
 written first and removed last. What does not belong here: what leaves mean.
 """
 
+import hashlib
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -194,8 +195,9 @@ def append(log: Log, statements: Sequence[bytes]) -> Checkpoint:
 
 
 def keep_pending(log: Log, statements: Sequence[bytes]) -> None:
-    """Write down what is to be appended next."""
+    """Write down what is to be appended next, after telling the notary: nobody else's statements are finished in its place."""
     content = b"".join(b"%s\n" % line for line in (str(log.head().size).encode(), *statements))
+    log.notary.announce(_announcement(log), hashlib.sha256(content).hexdigest())
     write_atomically(_pending(log.folder), content, staging=log.staging)
 
 
@@ -219,13 +221,22 @@ def pending(folder: Path) -> tuple[int, list[bytes]] | None:
 
 
 def finish_pending(log: Log) -> Checkpoint:
-    """Go on with what ``append`` began."""
+    """Go on with what ``append`` began.
+
+    Raises:
+        SealError: somebody else wrote it, or the notary refuses.
+        EvidenceError: it is damaged, or does not fit the log.
+    """
     found = pending(log.folder)
     head = log.head()
     if found is None:
         return head
     size, statements = found
     if head.size == size:
+        path = _pending(log.folder)
+        if not log.notary.was_announced(_announcement(log), hashlib.sha256(path.read_bytes()).hexdigest()):
+            todo = "it is not signed; remove it if you did not restore it, else docs/operations.md, Restore"
+            raise SealError("was not written by this home's runs", where=str(path), todo=todo)
         _write_entries(log.folder, size, statements)
         head = log.extend([b"".join(map(leaf_hash, statements))])
     elif entries(log.folder, head.size, first=size - size % WIDTH)[size % WIDTH :][: len(statements)] != statements:
@@ -233,6 +244,10 @@ def finish_pending(log: Log) -> Checkpoint:
     forget_partial(log.folder, checkpoint_sizes(log.folder), [*_LEVELS, "entries"])
     _pending(log.folder).unlink()
     return head
+
+
+def _announcement(log: Log) -> str:
+    return f"pending of {log.origin}"
 
 
 def _pending(folder: Path) -> Path:

@@ -22,6 +22,7 @@ from audit_pipelines.home import Home
 from audit_pipelines.retention import Policy
 from audit_pipelines.seal import keys, leaves, ledger
 from audit_pipelines.seal import statements as st
+from audit_pipelines.seal.digests import check_digest, digested, sha256
 from audit_pipelines.seal.ledger import Ledger
 from audit_pipelines.seal.log import (
     Log,
@@ -39,6 +40,7 @@ from audit_pipelines.seal.standalone import Bad, Edge, leaf_hash, open_checkpoin
 from audit_pipelines.seal.tiles import Tiles
 from audit_pipelines.settings import Settings
 
+__all__ = ["SealedLog", "digested", "found_log", "found_with", "open_log", "read_ledger", "sha256"]
 _PAIRS: Final = 1000
 """Conflicts in one statement."""
 
@@ -155,32 +157,6 @@ def newest_token(home: Home) -> str | None:
     return hashlib.sha256((anchors(home) / f"{max(sizes)}.tsr").read_bytes()).hexdigest() if sizes else None
 
 
-def digested(home: Home, path: Path) -> st.Digested:
-    """A file's path and digest, as statements name it."""
-    return st.Digested(path=home.relative(path), sha256=sha256(path))
-
-
-def sha256(path: Path) -> str:
-    """Digest of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def check_digest(path: Path, expected: str) -> None:
-    """Compare a file with the digest of its manifest before it is sealed.
-
-    Raises:
-        SealError: it is missing or differs.
-    """
-    try:
-        found = sha256(path)
-    except OSError as error:
-        raise SealError(f"cannot be read: {error.strerror}", where=str(path), todo="restore it from a backup") from None
-    if found != expected:
-        todo = "it is not sealed; restore it from a backup"
-        raise SealError(f"SHA-256 is {found}, the manifest says {expected}", where=str(path), todo=todo)
-
-
 def read_ledger(home: Home, folder: Path | None = None) -> Ledger | None:
     """The ledger as the newest statements checkpoint has it, its root recomputed; None = not founded.
 
@@ -207,6 +183,14 @@ def read_ledger(home: Home, folder: Path | None = None) -> Ledger | None:
     return ledger.read(found, str(folder))
 
 
+def begun_ledger(home: Home) -> Ledger | None:
+    """The ledger of a log whose founding was killed before its first checkpoint."""
+    begun = pending(home.log / "statements")
+    if begun is None or (home.log / "statements" / "checkpoint").is_file():
+        return None
+    return ledger.read(begun[1], str(home.log / "statements" / "pending"))
+
+
 def open_log(home: Home, settings: Settings) -> SealedLog | None:
     """Open a founded log, after finishing what a killed run had begun; None = there is no log yet.
 
@@ -216,10 +200,9 @@ def open_log(home: Home, settings: Settings) -> SealedLog | None:
     """
     known = read_ledger(home)
     if known is None:
-        begun = pending(home.log / "statements")
-        if begun is None:
+        known = begun_ledger(home)
+        if known is None:
             return None
-        known = ledger.read(begun[1], str(home.log / "statements" / "pending"))
         return found_with(home, settings, known.genesis)
     opened = _opened(home, settings, known)
     if pending(opened.statements.folder) is not None:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from audit_pipelines.defs import founding
+from audit_pipelines.defs import founding, keeping
 from audit_pipelines.defs.inprocess import Jobs
 from audit_pipelines.defs.station import Station, nightly_days
 from audit_pipelines.home import Home
+from audit_pipelines.removal import Removal
+from audit_pipelines.seal import sealed
 
 SOURCE = """
 [[sources]]
@@ -58,6 +60,11 @@ def tree(home: Home) -> dict[str, str]:
         for path in sorted(home.root.rglob("*"))
         if path.is_file() and not home.relative(path).startswith(("state/", "inbox/"))
     }
+
+
+def announce(home: Home, removal: Removal) -> None:
+    """Tell the signer of a removal that a test makes itself, as the commands do."""
+    keeping._announce(sealed.open_log(home, home.settings()), removal)
 
 
 class Yard:

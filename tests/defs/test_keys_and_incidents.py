@@ -151,14 +151,16 @@ def test_a_restore_that_was_killed_goes_on(sealed_yard: Yard, tmp_path: Path, mo
     def killed(*_: object) -> None:
         raise KilledError
 
-    for place in ("set_aside", "found_with"):
-        with monkeypatch.context() as patch, pytest.raises(KilledError):
-            real = getattr(sealed, place)
-            patch.setattr(sealed, place, (lambda home, real=real: (real(home), killed())) if place == "set_aside" else killed)
-            restoring.restored(yard.home, [], "disk died", now=later(1))
-    with monkeypatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(sealed.SealedLog, "take_over", killed)
-        restoring.restored(yard.home, [], "disk died", now=later(1))
+    real = sealed.set_aside
+    for place, name, act in (
+        (sealed, "set_aside", lambda home: (real(home), killed())),
+        (sealed, "found_with", killed),
+        (sealed.SealedLog, "take_over", killed),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, act)
+            with pytest.raises(KilledError):
+                restoring.restored(yard.home, [], "disk died", now=later(1))
     restoring.restored(yard.home, [], "disk died", now=later(1))
     assert sealed.read_ledger(yard.home).genesis.origin == "audit-pipelines/test/log2", "one new log, not three"
     assert sorted(path.name for path in yard.home.root.glob("log*")) == ["log", "log.1"]
@@ -168,3 +170,20 @@ def test_a_checkpoint_that_others_signed_is_no_last_checkpoint(sealed_yard: Yard
     forged = read_checkpoint(sealed_yard.home.log / "events").replace(b"\n6\n", b"\n7\n")
     with pytest.raises(SealError, match="the signature by"):
         restoring.restored(sealed_yard.home, [forged], "", now=later(1))
+
+
+def test_what_a_restored_log_had_pending_does_not_stop_the_restore(sealed_yard: Yard, tmp_path: Path):
+    """The backup was taken in the middle of an append."""
+    yard = sealed_yard
+    (yard.home.log / "statements" / "pending").write_bytes(b'3\n{"type":"incident"}\n')
+    shutil.copytree(yard.home.root, tmp_path / "backup", ignore=shutil.ignore_patterns("keys"))
+    (yard.home.log / "statements" / "pending").unlink()
+    more(yard, 6, 100)
+    for path in yard.home.root.iterdir():
+        if path.name != "keys":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.copytree(tmp_path / "backup", yard.home.root, dirs_exist_ok=True)
+    with pytest.raises(SealError, match="was not written by this home's runs"):
+        yard.night(date(2026, 1, 8))
+    assert "log2" in restoring.restored(yard.home, [], "disk died", now=later(1))
+    yard.night(date(2026, 1, 9))

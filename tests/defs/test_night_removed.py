@@ -12,7 +12,7 @@ from audit_pipelines.lake import erase, erased, purge
 from audit_pipelines.removal import removals
 from audit_pipelines.retention import Policy
 from audit_pipelines.sql import findings
-from tests.defs.conftest import Yard, day_of_records, record, tree
+from tests.defs.conftest import Yard, announce, day_of_records, record, tree
 
 FIFTH, SIXTH, SEVENTH = (date(2026, 1, day) for day in (5, 6, 7))
 WEAK = {"before": {"mode": "block"}, "after": {"mode": "off"}}
@@ -28,6 +28,7 @@ def three_days(yard: Yard) -> None:
 def purge_before(yard: Yard, day: date) -> purge.Plan:
     at = datetime(day.year + 1, day.month, day.day, 2, tzinfo=UTC)
     made = purge.plan(yard.home, batch.history(yard.home), Policy(months=12), at, lambda source, day: False)
+    announce(yard.home, made.removal)
     purge.commit_removal(yard.home, made.removal)
     purge.delete(yard.home, made.removal)
     return made
@@ -45,6 +46,7 @@ def erase_uids(yard: Yard, *uids: str):
     made = erase.erase(
         yard.home, batch.history(yard.home), uids, at=datetime(2026, 1, 8, tzinfo=UTC), ground="Art. 17", approver="dpo",
         digest=digest, dialect_of=lambda name: night.dialect(yard.home, name),
+        announce=lambda removal: announce(yard.home, removal),
     )  # fmt: skip
     erase.delete(yard.home, made)
     return made

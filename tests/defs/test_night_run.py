@@ -3,6 +3,7 @@
 import json
 from datetime import date, timedelta
 
+import pyarrow.parquet as pq
 import pytest
 
 from audit_pipelines import batch
@@ -113,23 +114,25 @@ def test_rejects_and_gaps_are_shown(yard: Yard):
 
 
 def test_a_damaged_file_holds_back_only_its_days_drop(yard: Yard, monkeypatch: pytest.MonkeyPatch):
-    """A fault between seal and drop: the evidence of one day loses its end before the checks look at it."""
-    from audit_pipelines.defs import sealing
+    """A fault between commit and checks: the Parquet of one day comes out of order. The evidence is sealed all the same."""
+    from audit_pipelines.defs import night
 
-    real = sealing.seal
+    real = night.extract_days
 
-    def seal_then_damage(station):
-        batches = real(station)
-        path = yard.home.root / batches[-1].files(date(2026, 1, 5))[0].path
-        path.write_bytes(path.read_bytes()[:-20])
-        return batches
+    def extract_then_damage(station, days):
+        outcome = real(station, days)
+        path = yard.home.root / outcome.batch.files(date(2026, 1, 5))[0].events
+        rows = pq.read_table(path, partitioning=None)
+        pq.write_table(rows.take(list(range(rows.num_rows))[::-1]), path)
+        return outcome
 
-    monkeypatch.setattr(sealing, "seal", seal_then_damage)
+    monkeypatch.setattr(night, "extract_days", extract_then_damage)
     yard.put("a.ndjson", day_of_records(date(2026, 1, 4), 4) + day_of_records(date(2026, 1, 5), 4, first=50))
-    with pytest.raises(RunError, match="2026-01-05"):
+    with pytest.raises(RunError, match=r"row_order, 2026-01-05"):
         yard.night(date(2026, 1, 6))
     assert list(yard.home.drops.glob("ecs/*.20260104.*.ndjson"))
     assert not list(yard.home.drops.glob("ecs/*.20260105.*.ndjson"))
+    assert (yard.home.log / "events" / "checkpoints" / "8").is_file()
 
 
 def test_evidence_damaged_before_it_is_sealed_is_not_sealed_nor_dropped(yard: Yard, monkeypatch: pytest.MonkeyPatch):

@@ -393,7 +393,7 @@ def test_a_death_at_any_step_of_a_night_changes_nothing_in_the_end(sealed_yard, 
 
 
 def test_a_founding_that_was_killed_goes_on_with_the_same_genesis(sealed_yard, dying):
-    dying(sealed_yard.found, 6)
+    dying(sealed_yard.found, 10)
     begun = (sealed_yard.home.log / "statements" / "pending").read_bytes()
     with pytest.raises(SealError, match="there is a log already"):
         sealed.found_log(sealed_yard.home, sealed_yard.settings, datetime(2030, 1, 1, tzinfo=UTC))

@@ -392,7 +392,9 @@ def test_a_removal_without_its_statement_is_a_fault_until_the_next_night(home):
 
 def test_a_removal_that_a_killed_run_left_is_stated_by_the_next_night(home):
     station = made.station_of(home, LATER.date())
-    keeping.purge.commit_removal(home, keeping.plan(station).removal)
+    removal = keeping.plan(station).removal
+    keeping._announce(sealed.open_log(home, home.settings()), removal)
+    keeping.purge.commit_removal(home, removal)
     station.close()
     a_night(home, LATER.date() + timedelta(days=1))
     assert told(checked(home, now=LATER + timedelta(days=2))) == []
