@@ -32,6 +32,8 @@ FORBIDDEN = [
         ("python", "hosted.org"),
     )
 ]
+PROMISES = ["tamper-" + "proof", "tamper " + "proof", "cannot be " + "altered", "un" + "alterable", "immutable " + "proof"]
+"""What no log can keep: ours shows alterations, within limits."""
 MACHINE_PATHS = ["".join(parts) for parts in (("/work/", "main"), ("/ro", "ot/"), ("/opt/ap", "-venv"))]
 
 
@@ -59,9 +61,12 @@ def tracked_texts() -> dict[str, str]:
 
 
 def options(command: click.Command) -> list[str]:
+    """Options of a command, and of its own commands if it is a group."""
+    below = command.commands.values() if isinstance(command, click.Group) and command is not main else ()
     return [
         word
-        for parameter in command.params
+        for one in (command, *below)
+        for parameter in one.params
         if isinstance(parameter, click.Option)
         for word in (*parameter.opts, *parameter.secondary_opts)
     ]
@@ -195,6 +200,25 @@ def found_in(texts: dict[str, str], words: list[str]) -> list[str]:
 def test_forbidden_words_stand_nowhere():
     texts = {name: text for name, text in tracked_texts().items() if not name.startswith("tests/vectors/")}
     assert found_in(texts, FORBIDDEN) == []
+
+
+def test_nothing_is_promised_that_no_log_can_keep():
+    texts = {name: text for name, text in tracked_texts().items() if not name.startswith("tests/")}  # they look for it, too
+    assert found_in(texts, PROMISES) == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/verify.md", "docs/threats.md"])
+def test_what_the_log_shows_and_its_limits_stand_where_readers_begin(name):
+    text = (ROOT / name).read_text(encoding="utf-8").lower()
+    assert "tamper-evident" in text
+    assert "limits" in text
+
+
+@pytest.mark.parametrize("group", ["keys", "holds"])
+def test_commands_of_a_group_are_described(group):
+    section = sections(page("commands.md"))[group]
+    for name in main.commands[group].commands:
+        assert f"`audit-pipelines {group} {name}" in section or f"`{group} {name}" in section, name
 
 
 def test_no_path_of_a_machine_stands_anywhere():

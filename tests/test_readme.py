@@ -65,6 +65,11 @@ def test_the_new_home_is_whole_after_its_first_night(ran):
     assert "all green" in output
 
 
+def test_the_home_and_its_bundle_are_found_good(ran):
+    output, _ = ran
+    assert output.splitlines().count("GOOD") == 2
+
+
 def test_help_and_the_list_of_queries_are_printed(ran):
     output, _ = ran
     assert "Nightly export and compliance reporting" in output

@@ -14,6 +14,7 @@ def test_defaults():
     settings = parse(GOOD)
     assert settings.schedule.overlap_days == 3
     assert settings.retention.months == 12
+    assert (settings.retention.enforce, settings.retention.sources) == (False, {})
     assert set(settings.drops) == {"generic", "ecs"}
     assert parse(GOOD + FILES + API.replace('"a"', '"b"')).sources[1].page_size == 1000
 
@@ -26,6 +27,9 @@ BAD = {
     "unknown key": GOOD + "[retention]\nmonth = 12\n",
     "retention.months": GOOD + "[retention]\nmonths = 0\n",
     "months": GOOD + "[retention]\nmonths = true\n",
+    "retention.sources.a": GOOD + "[retention]\nsources = { a = 0 }\n",
+    "retention.sources: 'A b'": GOOD + '[retention]\nsources = { "A b" = 3 }\n',
+    "retention.enforce": GOOD + '[retention]\nenforce = "yes"\n',
     "sources[0].name": GOOD + FILES.replace('"a"', '"A b"'),
     "sources[1].name": GOOD + FILES + FILES,
     "sources[0].kind": GOOD + FILES.replace('"files"', '"ftp"'),
