@@ -67,22 +67,34 @@ def rotate(context: click.Context, finish: bool, reason: str) -> None:
 
 @click.command()
 @click.option("--restored", is_flag=True, help="The home came from a backup: begin a new log that names the lost one.")
-@click.option("--checkpoint", type=click.Path(path_type=Path, exists=True, dir_okay=False), multiple=True,
-              help="With --restored: a newer checkpoint of the lost log than this machine has, e.g. from a drop.")  # fmt: skip
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    help="With --restored: a newer checkpoint of the lost log than this machine has, e.g. from a drop.",
+)
+@click.option("--key-lost", is_flag=True, help="The private key is gone without a backup: begin a new log under a new key.")
 @click.option("--compromised", metavar="FINGERPRINT", help="A key was stolen: it signs no more, a new one takes over.")
-@click.option("--note", help="Anything else that readers of the log must know.")
+@click.option("--note", help="What happened, in words; alone: anything else that readers of the log must know.")
 @click.pass_context
 def incident(
-    context: click.Context, restored: bool, checkpoint: tuple[Path, ...], compromised: str | None, note: str | None
+    context: click.Context,
+    restored: bool,
+    checkpoint: tuple[Path, ...],
+    key_lost: bool,
+    compromised: str | None,
+    note: str | None,
 ) -> None:
-    """State in the log that something happened: a restore, a stolen key, or other."""
+    """State in the log that something happened: a restore, a lost or stolen key, or other."""
     from audit_pipelines.defs import restoring, signing
 
-    if sum((restored, compromised is not None, note is not None and not restored and compromised is None)) != 1:
-        raise click.UsageError("one of --restored, --compromised and --note")
+    chosen = sum((restored, key_lost, compromised is not None))
+    if chosen > 1 or (chosen == 0 and note is None):
+        raise click.UsageError("one of --restored, --key-lost, --compromised and --note")
     home = home_of(context)
-    if restored:
-        click.echo(restoring.restored(home, [path.read_bytes() for path in checkpoint], note or ""))
+    if restored or key_lost:
+        notes = [path.read_bytes() for path in checkpoint]
+        click.echo(restoring.restored(home, notes, note or "", key_lost=key_lost))
     elif compromised is not None:
         click.echo(signing.compromised(home, compromised, note or ""))
     else:

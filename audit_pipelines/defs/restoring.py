@@ -5,6 +5,7 @@ The signer refuses to go on with a log that was rolled back, as it must. So the 
 their batches. A killed restore goes on where it stopped. What does not belong here: backups themselves.
 """
 
+import os
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,13 +29,14 @@ _AT_ONCE = 256
 """Statements under one checkpoint: fewer signatures than one each."""
 
 
-def restored(home: Home, newer: Sequence[bytes], text: str, *, now: Clock = utc_now) -> str:
+def restored(home: Home, newer: Sequence[bytes], text: str, *, key_lost: bool = False, now: Clock = utc_now) -> str:
     """Begin a new log; what was done, in one line.
 
     Args:
         home: the restored home.
         newer: checkpoints of the lost log that are newer than what this machine has, e.g. from drops.
         text: what happened, for the statement.
+        key_lost: the private key is gone and there is no backup: another key of the folder, or a new one, signs.
         now: the clock.
 
     Raises:
@@ -43,9 +45,9 @@ def restored(home: Home, newer: Sequence[bytes], text: str, *, now: Clock = utc_
     station = Station(home, str(uuid.uuid4()), who="incident --restored")
     try:
         station.lock()
-        found, old, folder = _begun(home, station) or _begin(home, station, newer)
+        found, old, folder = _begun(home, station) or _begin(home, station, newer, key_lost=key_lost)
         _take_over(station, found, old, Tiles(folder / "events"))
-        found.state(st.Incident(at=now(), kind="restored", text=text))
+        found.state(st.Incident(at=now(), kind="restored", text=text or ("the signing key was lost" if key_lost else "")))
         sealing.seal(station)
         return f"a new log, {found.ledger.genesis.origin}, names the lost one; the old one is in {folder.name}"
     finally:
@@ -65,7 +67,7 @@ def _begun(home: Home, station: Station) -> tuple[SealedLog, Ledger, Path] | Non
     return (found, old, aside[-1]) if old else None
 
 
-def _begin(home: Home, station: Station, newer: Sequence[bytes]) -> tuple[SealedLog, Ledger, Path]:
+def _begin(home: Home, station: Station, newer: Sequence[bytes], *, key_lost: bool) -> tuple[SealedLog, Ledger, Path]:
     """Set the old log aside and found the new one; a kill in between leaves ``log.<n>`` and no log."""
     old, aside = sealed.read_ledger(home), _asides(home)
     if old is None and aside:
@@ -78,11 +80,17 @@ def _begin(home: Home, station: Station, newer: Sequence[bytes]) -> tuple[Sealed
     genesis = msgspec.structs.replace(
         old.genesis,
         origin=_next_origin(origin),
-        public_key=old.signing_keys()[-1],
+        public_key=_another_key(home, station, old) if key_lost else old.signing_keys()[-1],
         previous_events=notes[0],
         previous_statements=notes[1],
     )
     return sealed.found_with(home, station.settings, genesis), old, folder
+
+
+def _another_key(home: Home, station: Station, old: Ledger) -> str:
+    folder = sealed.keys_folder(home, station.settings)
+    spare = [public for public in keys.listing(folder) if keys.text_of(public) not in old.all_keys()]
+    return keys.text_of(spare[0] if spare else keys.make(folder, os.urandom).public)
 
 
 def _take_over(station: Station, found: SealedLog, old: Ledger, tiles: Tiles) -> None:

@@ -320,15 +320,16 @@ class _Audit:
         for name, head in heads.items():
             self.at, log, size = f"checkpoints/{name}", name.split(".")[0], heads[name.replace("events", "statements")].size
             check(0 < size < len(self.states), f"is of {size} statements, the bundle has {len(self.states) - 1}")
-            root, keys = self.states[size]
-            good = head.root == root if log == "statements" else head.head in [entry[2] for entry in self.batches]
+            batches = [entry[0] for entry in self.batches if entry[2] == head.head]  # an events head is signed before these
+            good = self.states[size][0] == head.root if log == "statements" else bool(batches)
             check(good and head.origin == f"{self.genesis['origin']}/{log}", "does not fit the statements")
+            keys = self.states[size if log == "statements" else max(batches[0], 1)][1]
             signed = any(keys.get(key.public) and key.public in trust for key in head.signers)
             check(signed, "has no signature by a key that you trust and that was in force")
         last = len(self.states) - 1, self.batches[-1][2]
         check((heads["statements"].size, heads["events"].head) == last, "the checkpoints are not those of the last statement")
         past = [entry for entry in self.batches if entry[1] < moment(f"{self.first}T00:00:00Z")][1:]
-        there = "events.old" in heads and (heads["events.old"].head, self.batches[len(past)][0] < heads["statements.old"].size)
+        there = "events.old" in heads and (heads["events.old"].head, self.batches[len(past)][0] <= heads["statements.old"].size)
         check(there == (bool(past) and (past[-1][2], True)), "the old checkpoints are not those before the scope")
     def described(self, heads: dict[str, Checkpoint]) -> None:
         self.at, kind, day = "bundle.json, keys.txt", self.about["scope"]["kind"], date.fromisoformat(self.first)

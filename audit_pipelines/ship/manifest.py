@@ -110,7 +110,8 @@ class DropManifest(_Frozen, frozen=True, kw_only=True):
     """Kind ``d``: an earlier batch has published this day; these are later events of it."""
     extracted_at: datetime
     batch_manifest: BatchManifest
-    log: Sealed
+    log: Sealed | None = None
+    """None: a drop from before the home had a sealed log."""
     producer: Producer
     totals: Totals
     formats: tuple[DropFormat, ...]

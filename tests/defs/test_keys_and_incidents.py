@@ -187,3 +187,17 @@ def test_what_a_restored_log_had_pending_does_not_stop_the_restore(sealed_yard: 
         yard.night(date(2026, 1, 8))
     assert "log2" in restoring.restored(yard.home, [], "disk died", now=later(1))
     yard.night(date(2026, 1, 9))
+
+
+def test_a_key_that_is_lost_without_a_backup_ends_its_log_and_a_new_one_goes_on(sealed_yard: Yard):
+    yard = sealed_yard
+    (lost,) = signers(yard, "events")
+    (yard.home.root / "keys" / f"{lost[:16]}.pem").unlink()
+    with pytest.raises(SealError, match="is missing; nothing was sealed"):
+        more(yard, 6, 100)
+    restoring.restored(yard.home, [], "", key_lost=True, now=later(1))
+    more(yard, 7, 200)
+    ledger = sealed.read_ledger(yard.home)
+    assert (ledger.genesis.origin, sorted(ledger.batches())) == ("audit-pipelines/test/log2", [1, 2, 3])
+    assert lost not in signers(yard, "events")
+    assert ledger.genesis.previous_statements is not None

@@ -87,8 +87,9 @@ class _DropManifest(msgspec.Struct, frozen=True):
     seq: int
     day: date
     batch_manifest: _Digested
-    log: _Log
-    formats: tuple[_Form, ...]
+    log: _Log | None = None
+    """None: a drop from before the home had a sealed log."""
+    formats: tuple[_Form, ...] = ()
 
 
 @dataclass(slots=True)
@@ -154,6 +155,8 @@ class _Drops:
 
     def _log(self, found: _DropManifest, seq: int) -> Iterator[str]:
         """The checkpoint that went to the SIEM with the drop must be one of this home's logs."""
+        if found.log is None:
+            return
         try:
             note = open_checkpoint(found.log.checkpoint.encode(), [], "its checkpoint")
         except Bad as error:

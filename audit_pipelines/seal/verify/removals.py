@@ -141,7 +141,13 @@ def _compare_erasure(home: Home, item: Removal, stated: Iterable[st.Erasure], fi
 
 
 def _undeleted(home: Home, done: Iterable[Removal]) -> list[str]:
-    left = [(item.number, taken.path) for item in done for taken in item.taken if (home.root / taken.path).is_file()]
+    """Findings do not count: they may have been made again under the same name."""
+    left = [
+        (item.number, taken.path)
+        for item in done
+        for taken in item.taken
+        if taken.what != "findings" and (home.root / taken.path).is_file()
+    ]
     if not left:
         return []
     return [
