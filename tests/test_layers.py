@@ -4,6 +4,7 @@ The rules themselves are tried on a small tree with planted violations, so that 
 """
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ ENTRY = "__main__"
 MAY_NAME_DEFINITIONS = {"cli", "defs"}
 """Both build Dagster's definitions at run time, to run its jobs in process."""
 MODULE_LINES, FUNCTION_LINES = 300, 40
+ONE_FILE = {"seal/standalone.py": 400}
+"""Longer on purpose: auditors get the verifier as one file that they can read in one sitting."""
 
 
 def part(path: Path, root: Path) -> str:
@@ -79,7 +82,7 @@ def violations(root: Path) -> list[str]:
             found.append(f"{name}: imports dagster")
         if set(path.stem.split("_")) & VAGUE:
             found.append(f"{name}: the name says nothing")
-        if (lines := len(text.splitlines())) > MODULE_LINES:
+        if (lines := len(text.splitlines())) > ONE_FILE.get(name, MODULE_LINES):
             found.append(f"{name}: {lines} lines")
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (lines := body_lines(node)) > FUNCTION_LINES:
@@ -131,3 +134,9 @@ def test_what_is_allowed_is_not_reported(tmp_path):
         f"import dagster\nfrom audit_pipelines.lake import a\ndef f():\n{long_text}    return 1\n"
     )
     assert violations(tmp_path) == []
+
+
+def test_the_stand_alone_verifier_is_one_file_over_the_standard_library():
+    tree = ast.parse((ROOT / "seal" / "standalone.py").read_text(encoding="utf-8"))
+    assert {name.split(".")[0] for name in imports(tree)} <= sys.stdlib_module_names
+    assert len((ROOT / "seal" / "standalone.py").read_text(encoding="utf-8").splitlines()) < 400

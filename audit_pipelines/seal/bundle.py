@@ -20,6 +20,7 @@ from audit_pipelines.batch import Batch, EvidenceFile
 from audit_pipelines.durable import sync_file, sync_folder
 from audit_pipelines.errors import SealError
 from audit_pipelines.home import Home
+from audit_pipelines.removal import removals
 from audit_pipelines.seal import keys, leaves, proofs, sealed, standalone
 from audit_pipelines.seal.ledger import Ledger
 from audit_pipelines.seal.log import checkpoint_sizes, entries, read_checkpoint
@@ -123,7 +124,7 @@ def write_bundle(
         readme: gives README.md.
 
     Raises:
-        SealError: there is no log, or nothing of the scope is sealed.
+        SealError: there is no log, a removal is not stated in it yet, or the zip would be larger than 2 GiB.
         EvidenceError: something in the log or the evidence is damaged.
         OSError: the disk refuses.
     """
@@ -131,11 +132,17 @@ def write_bundle(
     ready = [batch for batch in batches if known is not None and batch.seq in known.batches()]
     if known is None or not ready:
         raise SealError("nothing is sealed yet", where=str(home.log), todo="run: audit-pipelines night")
+    if not {removal.number for removal in removals(home)} <= known.removals():
+        raise SealError("a removal is not in the log yet", where=str(home.removals), todo="run: audit-pipelines night")
     part = final.with_name(f"{final.name}.part")
-    with zipfile.ZipFile(part, "w") as archive:
-        tiles = Tiles(home.log / "events"), Tiles(home.log / "statements")
-        packing = _Packing(home, known, ready, scope, archive, disclose, {}, *tiles)
-        count = _pack(packing, made_by, readme)
+    try:
+        with zipfile.ZipFile(part, "w", allowZip64=False) as archive:
+            tiles = Tiles(home.log / "events"), Tiles(home.log / "statements")
+            packing = _Packing(home, known, ready, scope, archive, disclose, {}, *tiles)
+            count = _pack(packing, made_by, readme)
+    except zipfile.LargeZipFile:
+        part.unlink()
+        raise SealError("would be larger than a plain zip can be", where=str(final), todo="bundle single days") from None
     sync_file(part)
     digest = sealed.sha256(part)
     os.rename(part, final)

@@ -35,21 +35,25 @@ def change(facts: Facts, figures: Sequence[Mapping[str, object]], *, limit: int 
         for figure in figures
         if figure["id"] in previous.figures and previous.figures[str(figure["id"])] != figure["value"]
     ]
-    before, now = f"r{previous.revision}", f"r{facts.revision}"
-    numbers = fixed(
-        (
-            Column(key="label", label="Figure", width=46),
-            Column(key="before", label=before, format="number", width=17),
-            Column(key="now", label=now, format="number", width=17),
-            Column(key="ref", label="Reference", width=20),
-        ),
-        changed,
-    )
     since = previous.statements or 0
     taken = [item for item in facts.integrity.decisions if item.changes and item.statements[-1] >= since]
     return {
         "decisions": chapter.listed(taken),
         "previous": {"revision": previous.revision, "log_size": previous.size, "report_sha256": previous.report_sha256},
-        "figures": numbers,
+        "figures": _figures(facts, changed),
         "events": {**events, "count": len(late)},
     }
+
+
+def _figures(facts: Facts, changed: Sequence[Sequence[object]]) -> dict[str, object]:
+    """The figures that differ, before and now."""
+    assert facts.previous is not None
+    return fixed(
+        (
+            Column(key="label", label="Figure", width=46),
+            Column(key="before", label=f"r{facts.previous.revision}", format="number", width=17),
+            Column(key="now", label=f"r{facts.revision}", format="number", width=17),
+            Column(key="ref", label="Reference", width=20),
+        ),
+        changed,
+    )
