@@ -189,7 +189,6 @@ def _inflate(path: Path, offset: int, info: zipfile.ZipInfo) -> bytes:
         good &= not (last and before.decompress(bytes([last ^ 1 << last.bit_length() - 1])) == end and before.eof)
     check(good, "its entry in the zip is damaged, or holds more than the file")
     return data + end
-
 def moment(text: str) -> datetime:
     """A time as statements and manifests have it: RFC 3339 in UTC with Z and up to six decimals."""
     return datetime.strptime(text.replace("Z", "+0000" if "." in text else ".0+0000"), "%Y-%m-%dT%H:%M:%S.%f%z")
@@ -308,9 +307,10 @@ class _Audit:
             check(good and head.origin == f"{self.genesis['origin']}/{log}", "does not fit the statements")
             keys = self.states[size if log == "statements" else max(batches[0], 1)][1]
             signed = any(keys.get(key.public) and key.public in trust for key in head.signers)
-            check(signed, "has no signature by a key that you trust and that was in force")
-        last = len(self.states) - 1, self.batches[-1][2]
-        check((heads["statements"].size, heads["events"].head) == last, "the checkpoints are not those of the last statement")
+            alone = len(head.signers) == self.notes[name].count("\n\u2014".encode())
+            check(signed and alone, "has no signature by a key that you trust and that was in force" + " or a stranger's" * signed)
+        good = (heads["statements"].size, heads["events"].head) == (len(self.states) - 1, self.batches[-1][2])
+        check(good, "the checkpoints are not those of the last statement")
         past = [entry for entry in self.batches if entry[1] < moment(f"{self.first}T00:00:00Z")][1:]
         there = "events.old" in heads and (heads["events.old"].head, self.batches[len(past)][0] <= heads["statements.old"].size)
         check(there == (bool(past) and (past[-1][2], True)), "the old checkpoints are not those before the scope")
