@@ -59,13 +59,13 @@ def _fast(block: list[bytes]) -> bytes:
     sha = hashlib.sha256
     joined = b"".join([line[:_SALT] for line in block])
     salts = bytes.fromhex(joined.decode("ascii"))
-    if len(joined) != _SALT * len(block) or not _HEX.issuperset(joined) or any(line[_SALT : _SALT + 1] != b" " for line in block):
+    spaces = b"".join([line[_SALT : _SALT + 1] for line in block])
+    # Hex digits read back tell small letters from capitals, and white space from none: only one spelling is a salt.
+    if len(joined) != _SALT * len(block) or salts.hex().encode() != joined or spaces != b" " * len(block):
         raise ValueError("not all lines are whole")
+    starts = range(0, len(salts), 16)
     return b"".join(
-        [
-            sha(b"\x00" + salts[at : at + 16] + line[_SALT + 1 :]).digest()
-            for at, line in zip(range(0, len(salts), 16), block, strict=True)
-        ]
+        [sha(b"\x00" + salts[at : at + 16] + line[_SALT + 1 :]).digest() for at, line in zip(starts, block, strict=True)]
     )
 
 

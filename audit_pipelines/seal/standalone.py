@@ -4,6 +4,7 @@
 Bundles carry a copy, the package imports it: one reading of each rule. RFC 6962 (Merkle trees), RFC 8032 (Ed25519), C2SP
 notes and checkpoints; docs/format.md has every byte. Raises only ``Bad``, writes nothing; below 400 lines, for one sitting.
 """
+
 # ruff: noqa: D204, E401, E701, I001, SIM905, T201, UP017
 # fmt: off
 from __future__ import annotations
@@ -220,7 +221,6 @@ def judge_purge(said: dict[str, Any], rules: Rules, file: dict[str, Any]) -> Non
     for hold in rules.holds:
         covers = hold["source"] in (None, file["source"]) and (hold["first"] or "") <= file["day"] <= (hold["last"] or "9999-99")
         check(not covers, f"{what}: the legal hold {hold['name']!r} was in force")
-
 class Report(NamedTuple):
     """Evidence that holds (else ``Bad`` is raised): ``GOOD`` or ``CONSISTENT, SIGNER UNKNOWN``, of what, and how many."""
     verdict: str
@@ -308,7 +308,7 @@ class _Audit:
             keys = self.states[size if log == "statements" else max(batches[0], 1)][1]
             signed = any(keys.get(key.public) and key.public in trust for key in head.signers)
             alone = len(head.signers) == self.notes[name].count("\n\u2014".encode())
-            check(signed and alone, "has no signature by a key that you trust and that was in force" + " or a stranger's" * signed)
+            check(signed and alone, "has no signature by a key that you trust and that was in force" + " alone" * signed)
         good = (heads["statements"].size, heads["events"].head) == (len(self.states) - 1, self.batches[-1][2])
         check(good, "the checkpoints are not those of the last statement")
         past = [entry for entry in self.batches if entry[1] < moment(f"{self.first}T00:00:00Z")][1:]

@@ -207,6 +207,17 @@ def a_statement_without_a_time_that_is_one(it):
     it.say("policy", at=5, months=1, sources={})
 
 
+@insider("^statements.ndjson, line 6: is older than a purge")
+def a_purge_that_is_dated_ahead(it):
+    it.purge("2027-02-04T00:00:00Z", 1, 1, 12, "2026-02-04")
+    it.say("policy", at="2026-02-05T00:00:00Z", months=12, sources={})
+
+
+@insider("^evidence/source=b/day=2026-02-01/16-1.txt: leaves 16 to 16 are not those of the signed log, in this order", FEBRUARY)
+def a_batch_between_states_another_root(it):
+    it.statements[2]["events"]["root"] = craft.b64(rfc.EMPTY)
+
+
 @insider("^statements.ndjson, line 4: batch 4 is not the next")
 def a_batch_is_left_out(it):
     it.statements[3]["seq"] = 4
@@ -528,6 +539,15 @@ PASSED_ON = {
     "keys.txt with another line": (JANUARY, lines("keys.txt", lambda found: found.append(b"hello")), "^keys.txt: the key of a vkey"),
     "keys.txt without its last line end": (JANUARY, lambda files: files | {"keys.txt": files["keys.txt"][:-1]}, "^keys.txt: its last line has no end"),
     "keys.txt with carriage returns": (JANUARY, lambda files: files | {"keys.txt": files["keys.txt"].replace(b"\n", b"\r\n")}, "^keys.txt: the key of a vkey"),
+    "a statement of another form": (JANUARY, put("statements.ndjson", b'"months":12', b'"months": 12'), "^statements.ndjson, line 1: is not JSON in its one form"),
+    "a statement with a member twice": (JANUARY, put("statements.ndjson", b'"months":12', b'"months":12,"months":12'), "^statements.ndjson, line 1: is not JSON in"),
+    "a statement with an escape": (JANUARY, put("statements.ndjson", b"insider", b"\\u0069nsider"), "^statements.ndjson, line 1: is not JSON in its one form"),
+    "a signature twice": (JANUARY, lines("checkpoints/statements", lambda found: found.append(found[-1])), "a signature is too short, or there twice"),
+    "a stranger's signature beside": (
+        JANUARY,
+        lambda files: files | {"checkpoints/events": files["checkpoints/events"] + OTHER.line(f"{story().origin}/events", b"any").encode()},
+        "^checkpoints/events: has no signature by a key that you trust|^checkpoints/events: .*signature",
+    ),
     "a statement changed": (JANUARY, put("statements.ndjson", b'"months":12', b'"months":13'), "^checkpoints/statements: does not fit the statements"),
     "a statement gone": (JANUARY, lines("statements.ndjson", list.pop), "is of 4 statements, the bundle has 3"),
     "a statement more": (

@@ -429,6 +429,11 @@ def test_two_signatures_are_both_verified():
         open_checkpoint(spoilt, [KEY, second], "it")
 
 
+def test_a_signature_stands_there_once():
+    with pytest.raises(Bad, match=r"^it: a signature is too short, or there twice"):
+        open_checkpoint(NOTE + LINE, [KEY], "it")
+
+
 def test_unknown_signatures_are_ignored_and_are_not_enough():
     witness = "\u2014 witness.example " + base64.b64encode(b"\x99" * 80).decode() + "\n"
     assert open_checkpoint(NOTE + witness.encode(), [KEY], "it").signers == (KEY,)
