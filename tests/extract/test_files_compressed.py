@@ -1,10 +1,14 @@
 """gzip and zstd: many members and frames, and files that are damaged."""
 
+import functools
 import gzip
 import hashlib
 
 import pytest
 import zstandard
+
+packed_at_no_time = functools.partial(gzip.compress, mtime=0)
+"""The same bytes in every worker: they are part of the tests' names."""
 
 A, B, C = b'{"id":"a"}', b'{"id":"b"}', b'{"id":"c"}'
 MANY = b"".join(b'{"id":"%d","pad":"%s"}\n' % (n, hashlib.sha256(b"%d" % n).hexdigest().encode() * 4) for n in range(20_000))
@@ -14,10 +18,10 @@ SKIPPABLE = b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd"
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("x.gz", gzip.compress(A + b"\n" + B + b"\n" + C)),
-        ("x.json.gz", gzip.compress(b"[" + A + b"," + B + b"," + C + b"]")),
-        ("x.ndjson.gz", gzip.compress(A + b"\n" + B[:3]) + gzip.compress(b"") + gzip.compress(B[3:] + b"\n" + C)),
-        ("padded.gz", gzip.compress(A + b"\n" + B + b"\n" + C) + bytes(200_000)),
+        ("x.gz", packed_at_no_time(A + b"\n" + B + b"\n" + C)),
+        ("x.json.gz", packed_at_no_time(b"[" + A + b"," + B + b"," + C + b"]")),
+        ("x.ndjson.gz", packed_at_no_time(A + b"\n" + B[:3]) + packed_at_no_time(b"") + packed_at_no_time(B[3:] + b"\n" + C)),
+        ("padded.gz", packed_at_no_time(A + b"\n" + B + b"\n" + C) + bytes(200_000)),
         ("x.zst", zstandard.compress(A + b"\n" + B + b"\n" + C)),
         ("x.ndjson.zst", zstandard.compress(A + b"\n" + B[:3]) + SKIPPABLE + zstandard.compress(B[3:] + b"\n" + C)),
         ("skip.zst", SKIPPABLE + zstandard.compress(A + b"\n" + B + b"\n" + C)),
@@ -34,7 +38,7 @@ def test_members_and_frames_are_one_stream(read, put, name, content):
 
 
 def damaged() -> list:
-    packed = {"gz": gzip.compress(MANY), "zst": zstandard.ZstdCompressor(write_checksum=True).compress(MANY)}
+    packed = {"gz": packed_at_no_time(MANY), "zst": zstandard.ZstdCompressor(write_checksum=True).compress(MANY)}
     cases = []
     for ending, content in packed.items():
         middle = len(content) // 2
@@ -57,14 +61,14 @@ def test_what_a_damaged_file_still_gives_is_kept(read, put, name, content):
 
 
 def test_the_unfinished_line_is_in_the_refusal(read, put):
-    put("x.gz", gzip.compress(A + b"\n") + gzip.compress(B)[:-9])
+    put("x.gz", packed_at_no_time(A + b"\n") + packed_at_no_time(B)[:-9])
     given = read()
     assert given.records[0] == A
     assert "ends early" in given.refusals[0].reason
     assert B.startswith(given.refusals[0].raw)
 
 
-@pytest.mark.parametrize(("name", "packed"), [("x.gz", gzip.compress), ("x.zst", zstandard.compress)])
+@pytest.mark.parametrize(("name", "packed"), [("x.gz", packed_at_no_time), ("x.zst", zstandard.compress)])
 def test_garbage_after_the_end_is_told(read, put, name, packed):
     put(name, packed(A + b"\n" + B + b"\n") + b"trailing garbage")
     given = read()
@@ -82,7 +86,7 @@ def test_a_file_that_is_no_gzip_is_told(read, put):
 
 def test_a_cut_document_is_refused_with_what_could_be_read(read, put):
     content = b"[\n" + MANY.strip().replace(b"\n", b",\n") + b"\n]"
-    put("x.json.gz", gzip.compress(content)[:-300_000])
+    put("x.json.gz", packed_at_no_time(content)[:-300_000])
     given = read()
     assert given.records == []
     (refusal,) = given.refusals
@@ -91,7 +95,7 @@ def test_a_cut_document_is_refused_with_what_could_be_read(read, put):
 
 
 def test_a_broken_file_does_not_keep_the_others_away(read, put):
-    put("1.gz", gzip.compress(A)[:-4])
+    put("1.gz", packed_at_no_time(A)[:-4])
     put("2.ndjson", B)
     given = read()
     assert B in given.records
