@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from audit_pipelines.drop import Drop, check_drop
 from audit_pipelines.errors import SettingsError
 
 FILE = "audit.toml"
@@ -107,15 +108,6 @@ class Seal(_Strict, frozen=True, kw_only=True):
     """The witness's vkey (Ed25519 cosignature, type 0x04)."""
     timeout: str = "15s"
     """Longest wait for the authority or the witness."""
-
-
-class Drop(_Strict, frozen=True, kw_only=True):
-    """``[drops.<format>]``: one SIEM format."""
-
-    enabled: bool = True
-    compression: Literal["none", "gzip", "zstd"] = "none"
-    line_budget: int | None = None
-    """Longest line in bytes; absent = the format's own default, 0 = no limit."""
 
 
 class Report(_Strict, frozen=True, kw_only=True):
@@ -213,9 +205,7 @@ def _check(settings: Settings, file: str) -> None:
     for name, drop in settings.drops.items():
         if not _SLUG.fullmatch(name):
             raise SettingsError(f"{name!r} cannot be part of a file name", where=f"{file}: drops", todo=_SLUG_RULE)
-        if (drop.line_budget or 0) < 0:
-            where = f"{file}: drops.{name}.line_budget"
-            raise SettingsError("must not be negative", where=where, todo="0 = no limit, absent = the format's own")
+        check_drop(drop, f"{file}: drops.{name}")
     _check_retention(settings.retention, file)
 
 

@@ -112,7 +112,7 @@ def tables() -> dict[str, type[msgspec.Struct]]:
 def test_settings_page_lists_exactly_the_keys_there_are(heading):
     section = sections(page("settings.md"))[heading]
     listed = re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)
-    assert listed == [field.name for field in msgspec.structs.fields(tables()[heading])]
+    assert listed == [field.encode_name for field in msgspec.structs.fields(tables()[heading])]
 
 
 def test_every_query_stands_in_queries_page():

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from audit_pipelines import __version__
-from audit_pipelines.cli import bundle, demo, door, init, keep, keys, look, night, repair, report, verify
+from audit_pipelines.cli import bundle, demo, door, drops, init, keep, keys, look, night, repair, report, verify
 from audit_pipelines.errors import AuditError
 
 
@@ -61,6 +61,7 @@ for _command in (
     look.query,
     repair.rederive,
     repair.rejects,
+    drops.drops,
     bundle.bundle,
     keep.holds,
     keep.purge,

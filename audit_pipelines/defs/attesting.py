@@ -45,8 +45,23 @@ def attest(station: Station) -> None:
     for batch in station.batches():
         if batch.seq in known and batch.seq not in stated and batch.seq not in open_batches:
             found.state(*_drop_statements(station, batch, result))
+    attest_redrops(found, station.home)
     if result is not None and not result.caught:
         station.drill_fault = f"a copy of batch {result.batch} was altered ({result.alteration}) and verification missed it"
+
+
+def attest_redrops(found: SealedLog, home: Home) -> int:
+    """State the drops that were made once more and are not stated yet, one statement a manifest; how many."""
+    stated = {item.path for drop in found.ledger.drops() for item in drop.manifests}
+    known = found.ledger.dropped()
+    new = [
+        st.Drop(batch=seq, part=0, parts=1, manifests=(sealed.digested(home, path),))
+        for seq, path in drops.redrops(home)
+        if home.relative(path) not in stated and seq in known
+    ]
+    if new:
+        found.state(*new)
+    return len(new)
 
 
 def anchor_log(station: Station) -> None:

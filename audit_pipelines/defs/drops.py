@@ -1,10 +1,12 @@
 """Drops: every batch and day that has none yet, oldest batch first; and their comparison with the lake.
 
-What does not belong here: how a drop is written (``ship``), and Dagster.
+What does not belong here: how a drop is written (``ship``), what is asked for by hand (``redropping``), the
+archive (``archiving``), and Dagster.
 """
 
 import hashlib
 import logging
+import re
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -12,22 +14,24 @@ from typing import Literal, cast
 
 from audit_pipelines import batch as manifest
 from audit_pipelines.batch import Batch
-from audit_pipelines.defs import night
+from audit_pipelines.defs import archiving, hashing, night
 from audit_pipelines.defs.station import Station
+from audit_pipelines.drop import Drop, where_it_lies
 from audit_pipelines.errors import RunError
 from audit_pipelines.home import Home
 from audit_pipelines.lake.inspect import Problem
 from audit_pipelines.lake.read import connect, relate
 from audit_pipelines.removal import removals
 from audit_pipelines.seal import sealed
-from audit_pipelines.settings import Drop, Settings
+from audit_pipelines.settings import Settings
 from audit_pipelines.ship.format import Format, load_format
-from audit_pipelines.ship.manifest import DropManifest, Sealed, manifest_path
+from audit_pipelines.ship.manifest import BatchManifest, DropManifest, Name, Sealed
 from audit_pipelines.ship.publish import publish_day, published
 from audit_pipelines.shipped import shipped
 
 log = logging.getLogger(__name__)
 Kind = Literal["b", "d"]
+_AGAIN = re.compile(r"\d{8}\.r(\d{6,})\.(\d+)\.manifest\.json")
 
 
 def template_folders(home: Home) -> tuple[Path, ...]:
@@ -56,7 +60,15 @@ def due(home: Home, batches: Sequence[Batch]) -> list[tuple[Batch, date, Kind]]:
 
 def manifests(home: Home, seq: int, day: date) -> list[Path]:
     """The drop manifests of one batch and day: one, or none yet."""
-    return [path for kind in ("b", "d") if (path := manifest_path(home.drops, seq, day, kind)).is_file()]
+    kinds: tuple[Kind, ...] = ("b", "d")
+    return [path for kind in kinds if (path := Name(seq, day, kind).manifest(home.drops)).is_file()]
+
+
+def redrops(home: Home) -> list[tuple[int, Path]]:
+    """The manifests of drops that were asked for again, each with its batch's number, in order."""
+    paths = (home.drops / "_manifests").glob("*.r*.manifest.json")
+    named = [(match, path) for path in paths if (match := _AGAIN.fullmatch(path.name))]
+    return [(int(match[1]), path) for match, path in sorted(named, key=lambda item: (int(item[0][1]), item[1].name))]
 
 
 def ship(station: Station) -> dict[int, dict[date, dict[str, int]]]:
@@ -69,33 +81,35 @@ def ship(station: Station) -> dict[int, dict[date, dict[str, int]]]:
     todo = due(home, batches)
     held = {problem.day for problem in night.problems(station)} if todo else set()
     wanted = formats(home, settings) if todo else []
-    places = _places(station, {batch.seq for batch, _, _ in todo})
+    sealed_at = places(station, {batch.seq for batch, _, _ in todo})
+    key = hashing.key(station, [drop for _, drop in wanted])
     done: dict[int, dict[date, dict[str, int]]] = {}
     station.progress.begin("drop", len(todo))
     for batch, day, kind in todo:
         if _is_held(station, batch, day, held):
             log.error("the drop of %s is held back: a check failed", day)
             continue
-        if batch.seq not in places:
+        if batch.seq not in sealed_at:
             log.error("the drop of %s is held back: batch %d is not sealed", day, batch.seq)
             continue
-        made = _publish(home, settings, wanted, batch, day, kind, places[batch.seq])
+        made = publish(station, wanted, batch, Name(batch.seq, day, kind), sealed_at[batch.seq], hash_key=key)
         done.setdefault(batch.seq, {})[day] = {f"{entry.format}_rows": entry.rows for entry in made.formats}
         station.progress.advance("drop", 1)
     station.progress.end("drop")
+    archiving.archive(home, settings, station.now())
     return done
 
 
-def _places(station: Station, seqs: set[int]) -> dict[int, Sealed]:
+def places(station: Station, seqs: set[int]) -> dict[int, Sealed]:
     """Where each sealed batch stands in the log."""
     found = sealed.open_log(station.home, station.settings) if seqs else None
     if found is None:
         return {}
-    places = {}
+    known = {}
     for seq in sorted(seqs & found.ledger.batches().keys()):
         index, checkpoint = found.checkpoint_of(seq)
-        places[seq] = Sealed(statement=index, checkpoint=checkpoint.decode())
-    return places
+        known[seq] = Sealed(statement=index, checkpoint=checkpoint.decode())
+    return known
 
 
 def _is_held(station: Station, batch: Batch, day: date, held: set[date | None]) -> bool:
@@ -103,29 +117,35 @@ def _is_held(station: Station, batch: Batch, day: date, held: set[date | None]) 
     return (newest is None or batch.seq == newest.seq) and (day in held or None in held)
 
 
-def _publish(
-    home: Home,
-    settings: Settings,
+def publish(
+    station: Station,
     wanted: Sequence[tuple[Format, Drop]],
     batch: Batch,
-    day: date,
-    kind: Kind,
+    name: Name,
     place: Sealed,
+    *,
+    hash_key: bytes | None,
+    redrop_of: BatchManifest | None = None,
 ) -> DropManifest:
-    connection = connect(memory="1GB", spill=home.staging / "spill")
+    """Publish one day of one batch under ``name``, from the lake as it is now."""
+    home = station.home
+    connection = connect(memory="400MB", spill=home.staging / "spill")
     try:
-        relate(connection, home, batch.files(day))
+        relate(connection, home, batch.files(name.day))
         return publish_day(
             connection,
             drops=home.drops,
             staging=home.staging,
             formats=wanted,
-            organisation=settings.organisation.id,
+            organisation=station.settings.organisation.id,
             batch=batch,
             manifest_sha256=hashlib.sha256(home.batch(batch.seq).read_bytes()).hexdigest(),
             log=place,
-            day=day,
-            kind=kind,
+            day=name.day,
+            kind=name.kind,
+            again=name.again,
+            redrop_of=redrop_of,
+            hash_key=hash_key,
         )
     finally:
         connection.close()
@@ -153,7 +173,8 @@ def compare(station: Station) -> list[Problem]:
             problems += [
                 Problem("drop_equals_partition", day.day, f"{file.path} is missing or has another size")
                 for file in entry.files
-                if f"drops/{file.path}" not in gone and not _has_size(station.home.drops / file.path, file.bytes)
+                if f"drops/{file.path}" not in gone
+                and not _has_size(where_it_lies(station.home.drops, file.path, day.day), file.bytes)
             ]
     return problems
 

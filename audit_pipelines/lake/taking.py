@@ -16,6 +16,7 @@ import msgspec
 
 from audit_pipelines import removal as removal_module
 from audit_pipelines.batch import Batch, kind_of
+from audit_pipelines.drop import archived, where_it_lies
 from audit_pipelines.durable import make_folder, sync_folder
 from audit_pipelines.errors import LakeError
 from audit_pipelines.home import Home
@@ -45,25 +46,33 @@ class _DropManifest(msgspec.Struct, frozen=True):
 
 
 def drop_files(home: Home, batches: Sequence[Batch], batch: Batch, day: date, leaves: Sequence[int] | None = None) -> list[Taken]:
-    """The drop files of a batch and day that exist: all of them, or those whose leaf range has one of ``leaves``.
+    """The drop files of a batch and day that exist, archived or not: all, or those whose leaf range has one of ``leaves``.
+
+    ``path`` is the name in the drop manifest, wherever the file lies.
 
     Raises:
         LakeError: the drop manifest is damaged.
     """
-    kind = kind_of(batches, batch.seq, day)
-    path = home.drops / "_manifests" / f"{day:%Y%m%d}.{kind}{batch.seq:06d}.manifest.json"
-    try:
-        made = msgspec.json.decode(path.read_bytes(), type=_DropManifest)
-    except FileNotFoundError:
-        return []
-    except (msgspec.MsgspecError, OSError, ValueError) as error:
-        raise LakeError(f"damaged drop manifest: {error}", where=str(path), todo=_RESTORE) from None
+    token = f"{kind_of(batches, batch.seq, day)}{batch.seq:06d}"
+    folder = home.drops / "_manifests"
+    again = sorted(folder.glob(f"{day:%Y%m%d}.r{batch.seq:06d}.*.manifest.json"))
     return [
         Taken(what="drop", path=f"drops/{file.path}", sha256=file.sha256, day=day)
-        for entry in made.formats
+        for path in (folder / f"{day:%Y%m%d}.{token}.manifest.json", *again)
+        for entry in _formats(path)
         for file in entry.files
-        if (leaves is None or _has_one(file, leaves)) and (home.drops / file.path).is_file()
+        if (leaves is None or _has_one(file, leaves)) and where_it_lies(home.drops, file.path, day).is_file()
     ]
+
+
+def _formats(path: Path) -> tuple[_DropFormat, ...]:
+    """What a drop manifest lists; nothing where there is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_DropManifest).formats
+    except FileNotFoundError:
+        return ()
+    except (msgspec.MsgspecError, OSError, ValueError) as error:
+        raise LakeError(f"damaged drop manifest: {error}", where=str(path), todo=_RESTORE) from None
 
 
 def _has_one(file: _DropFile, leaves: Sequence[int]) -> bool:
@@ -114,9 +123,17 @@ def is_deleted(home: Home, removal: Removal) -> bool:
     return not any(
         (home.root / name).exists()
         for entry in removal.taken
-        for name in (entry.path, entry.events)
+        for name in (*_places(entry), entry.events)
         if name and entry.what != "findings"
     )
+
+
+def _places(entry: Taken) -> tuple[str, ...]:
+    """Where the file may lie: a drop file in its folder, or archived since."""
+    if entry.what != "drop" or entry.day is None:
+        return (entry.path,)
+    drops = Path("drops")
+    return (entry.path, archived(drops, entry.path.removeprefix("drops/"), entry.day).as_posix())
 
 
 def delete(home: Home, removal: Removal) -> int:
@@ -152,7 +169,7 @@ def delete(home: Home, removal: Removal) -> int:
 def _steps(removal: Removal) -> Iterator[list[str]]:
     """Names in groups; each group is durable before the next begins, and what ``is_deleted`` looks at is last."""
     for what in ("findings", "drop"):
-        yield [entry.path for entry in removal.taken if entry.what == what]
+        yield [path for entry in removal.taken if entry.what == what for path in _places(entry)]
     yield [entry.events for entry in removal.taken if entry.events]
     yield [entry.path for entry in removal.taken if entry.what in ("evidence", "rejects")]
 

@@ -1,9 +1,10 @@
-"""A SIEM format: a Jinja template that renders to one DuckDB SELECT, one JSON line an event.
+"""A SIEM format: a Jinja template that renders to one DuckDB SELECT, one value of ``line`` an event.
 
-Header lines ``-- key: value`` state version and line budgets. ``_macros.sql.j2`` of the same folders is put
-in front, so that the digest covers both. The SELECT reads the relation ``events`` and gives line (VARCHAR),
-uid, occurred_at, leaf_index, truncated and unmapped (BOOLEAN). A macro ``batch_record(batch)`` may shape
-line 1. What does not belong here: order, files and names, which are the same for every format.
+Header lines ``-- key: value`` state version, line budgets, delivery and where files end. ``_macros.sql.j2`` of
+the same folders is put in front, and a format may import or include another one of these folders by name; the
+digest covers every text used. The SELECT reads the relation ``events`` and gives line (VARCHAR), uid,
+occurred_at, leaf_index, truncated and unmapped (BOOLEAN). A macro ``batch_record(batch)`` may shape line 1.
+What does not belong here: order, files and names, which are the same for every format.
 """
 
 import hashlib
@@ -11,18 +12,32 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, cast
 
-from jinja2 import Environment, StrictUndefined, TemplateError
+from jinja2 import DictLoader, Environment, StrictUndefined, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from audit_pipelines.errors import DropError, SettingsError
 from audit_pipelines.ship import jsontext
+from audit_pipelines.ship.parts import PART_BYTES, PART_ROWS
 
 MACROS: Final = "_macros.sql.j2"
 _SUFFIX: Final = ".sql.j2"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,31}")
-_HEADER: Final = re.compile(r"^-- (version|line budget|least line budget):\s*(\S+)\s*$", re.MULTILINE)
+_SIBLING: Final = re.compile(r"_?[a-z0-9][a-z0-9_]{0,31}\.sql\.j2")
+_KEYS: Final = ("version", "line budget", "least line budget", "delivery", "lines", "file bytes", "part rows")
+_HEADER: Final = re.compile(rf"^-- ({'|'.join(_KEYS)}):\s*(\S+)\s*$", re.MULTILINE)
+_NUMBERS: Final = {
+    "line budget": 0,
+    "least line budget": 0,
+    "lines": 1,
+    "file bytes": PART_BYTES,
+    "part rows": PART_ROWS,
+}
+"""Header lines that are whole numbers, with what counts where they are absent."""
+
+Delivery = Literal["watched", "post", "parquet"]
+"""How files reach a target: tailed in their folder, sent as they are, or as Parquet in an object store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +48,22 @@ class Format:
     template: str
     """Jinja text, the shared macros in front."""
     sha256: str
-    """Digest of ``template``."""
+    """Digest of ``template`` and of all texts that it uses."""
     default_line_budget: int | None
     """Longest line in bytes, without its line feed; None = no limit."""
     version: str
     """Of the format: for ``ecs`` the ECS version."""
     least_line_budget: int
     """The smallest budget that the template can keep whatever the event holds."""
+    delivery: Delivery = "watched"
+    lines: int = 1
+    """Text lines that one event gives."""
+    file_bytes: int = PART_BYTES
+    """A part ends before its lines would exceed this many bytes; a longer event is a part."""
+    part_rows: int = PART_ROWS
+    """A part ends at this many events."""
+    used: tuple[tuple[str, str], ...] = ()
+    """Names and texts of the other templates that it imports or includes."""
 
     def budget(self, wanted: int | None) -> int | None:
         """The line budget that counts: ``wanted`` of the settings (0 = none), else the format's own.
@@ -55,35 +79,92 @@ class Format:
 
 
 def load_format(name: str, folders: Sequence[Path]) -> Format:
-    """Find ``<name>.sql.j2`` in the first of ``folders`` that has it; the macros likewise.
+    """Find ``<name>.sql.j2`` in the first of ``folders`` that has it; the macros and what it imports likewise.
 
     Args:
         name: the format's name, part of file names: a-z, 0-9 and _.
         folders: the home's own templates before the shipped ones.
 
     Raises:
-        SettingsError: there is no such format, or its header is incomplete.
+        SettingsError: there is no such format, its header is incomplete, or it uses a template that is not there.
     """
     path = _find(name + _SUFFIX, folders) if _NAME.fullmatch(name) else None
     if path is None:
         known = sorted({p.name.removesuffix(_SUFFIX) for f in folders for p in f.glob(f"[!_]*{_SUFFIX}")})
         raise SettingsError(f"no format {name!r}", where=f"audit.toml: drops.{name}", todo=f"there are: {', '.join(known)}")
-    macros = _find(MACROS, folders)
-    own = path.read_text(encoding="utf-8")
-    header = dict(_HEADER.findall(own))
-    budget, least = header.get("line budget", "0"), header.get("least line budget", "0")
-    if "version" not in header or not (budget + least).isdecimal():
-        todo = "a format begins with: -- version: TEXT / -- line budget: BYTES / -- least line budget: BYTES"
-        raise SettingsError("incomplete header", where=str(path), todo=todo)
-    template = (macros.read_text(encoding="utf-8") if macros else "") + own
+    header, numbers = _header(path)
+    template = _with_macros(path, folders)
+    used = _used(path, template, folders)
+    digest = hashlib.sha256(template.encode())
+    for other, text in used:
+        digest.update(f"\0{other}\0{text}".encode())
     return Format(
         name=name,
         template=template,
-        sha256=hashlib.sha256(template.encode()).hexdigest(),
-        default_line_budget=int(budget) or None,
+        sha256=digest.hexdigest(),
+        default_line_budget=numbers["line budget"] or None,
         version=header["version"],
-        least_line_budget=int(least),
+        least_line_budget=numbers["least line budget"],
+        delivery=cast("Delivery", header.get("delivery", "watched")),
+        lines=numbers["lines"],
+        file_bytes=numbers["file bytes"],
+        part_rows=numbers["part rows"],
+        used=used,
     )
+
+
+def _header(path: Path) -> tuple[dict[str, str], dict[str, int]]:
+    """The header lines of a template, and those that are numbers.
+
+    Raises:
+        SettingsError: one is missing or impossible.
+    """
+    header = dict(_HEADER.findall(path.read_text(encoding="utf-8")))
+    todo = "a format begins with: -- version: TEXT / -- line budget: BYTES / -- least line budget: BYTES"
+    if "version" not in header:
+        raise SettingsError("incomplete header", where=str(path), todo=todo)
+    texts = {key: header.get(key, str(default)) for key, default in _NUMBERS.items()}
+    wrong = [key for key, text in texts.items() if not re.fullmatch("[0-9]{1,12}", text)]
+    if wrong:
+        raise SettingsError("incomplete header", where=f"{path}: {wrong[0]}", todo=todo)
+    numbers = {key: int(text) for key, text in texts.items()}
+    wrong = [key for key in ("lines", "file bytes", "part rows") if numbers[key] < 1]
+    if wrong or header.get("delivery", "watched") not in ("watched", "post", "parquet"):
+        todo = "delivery is watched, post or parquet; lines, file bytes and part rows are 1 or more"
+        raise SettingsError("impossible header", where=f"{path}: {wrong[0] if wrong else 'delivery'}", todo=todo)
+    return header, numbers
+
+
+def _with_macros(path: Path, folders: Sequence[Path]) -> str:
+    macros = _find(MACROS, folders) if not path.name.startswith("_") else None
+    return (macros.read_text(encoding="utf-8") if macros else "") + path.read_text(encoding="utf-8")
+
+
+def _used(path: Path, template: str, folders: Sequence[Path]) -> tuple[tuple[str, str], ...]:
+    """Every template that ``template`` imports or includes, at any depth, by name.
+
+    Raises:
+        SettingsError: one is not named by a literal, not in ``folders``, or cannot be parsed.
+    """
+    found: dict[str, str] = {}
+    waiting = [template]
+    while waiting:
+        for name in _names(waiting.pop()):
+            where = _find(name, folders) if name and _SIBLING.fullmatch(name) else None
+            if name is None or where is None:
+                what = f"uses {name!r}, which is no template here" if name else "uses a template whose name is not written out"
+                raise SettingsError(what, where=str(path), todo=f'name a file of the same folders, e.g. "ecs{_SUFFIX}"')
+            if name not in found and where != path:
+                found[name] = _with_macros(where, folders)
+                waiting.append(found[name])
+    return tuple(sorted(found.items()))
+
+
+def _names(template: str) -> list[str | None]:
+    try:
+        return list(meta.find_referenced_templates(_environment({}).parse(template)))
+    except TemplateError:
+        return []  # rendering says what is wrong with it
 
 
 def _find(file: str, folders: Sequence[Path]) -> Path | None:
@@ -105,24 +186,31 @@ class Rendered:
         return jsontext.dumps({"batch": batch}) if shape is None else str(shape(batch)).strip()
 
 
-def render(form: Format, *, line_budget: int | None, organisation: str) -> Rendered:
+def render(form: Format, *, line_budget: int | None, organisation: str, now: str = "") -> Rendered:
     """Fill in the template.
+
+    Args:
+        form: the format.
+        line_budget: longest line in bytes; None = no limit.
+        organisation: the organisation's id.
+        now: the batch's ``extracted_at``, RFC 3339; a template that compares times with it needs it.
 
     Raises:
         DropError: the template is broken.
     """
+    values = {"line_budget": line_budget or 0, "organisation": organisation, "now": now}
+    environment = _environment(dict(form.used))
+    environment.globals.update(values)  # so that imported templates see them too, with and without context
     try:
-        module = (
-            _environment().from_string(form.template).make_module({"line_budget": line_budget or 0, "organisation": organisation})
-        )
-    except (TemplateError, TypeError, ValueError) as error:
+        module = environment.from_string(form.template).make_module(values)
+    except (TemplateError, TypeError, ValueError, RecursionError) as error:
         todo = "mend the template; docs/siem/README.md says what it may use"
         raise DropError(f"template cannot be rendered: {error}", where=f"{form.name}{_SUFFIX}", todo=todo) from None
     return Rendered(sql=str(module).strip(), module=module)
 
 
-def _environment() -> Environment:
+def _environment(templates: Mapping[str, str]) -> Environment:
     # A template comes from the home and writes SQL, not HTML: no escaping, but no way to Python's objects either.
-    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, loader=DictLoader(templates))
     environment.filters["tojson_compact"] = jsontext.dumps
     return environment

@@ -4,6 +4,7 @@ The manifest is the success marker: written last, it says that every file it lis
 belong here: writing (``publish``) and the batch manifest, which a drop manifest names by its digest.
 """
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
@@ -12,7 +13,8 @@ import msgspec
 
 from audit_pipelines.errors import DropError
 
-Kind = Literal["b", "d"]
+Kind = Literal["b", "d", "r"]
+"""First drop of a day, a later one, or one that was published before and was asked for again."""
 
 
 class _Frozen(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +48,20 @@ class DropFile(_Frozen, frozen=True, kw_only=True):
     max_leaf_index: int | None
 
 
+class Privacy(_Frozen, frozen=True, kw_only=True):
+    """What the settings keep from this format: columns changed and events withheld."""
+
+    redacted: tuple[str, ...] = ()
+    hashed: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    hash_key: str | None = None
+    """Names the key that values were hashed with; not the key."""
+    only: dict[str, tuple[str, ...]] | None = None
+    leave_out: dict[str, tuple[str, ...]] | None = msgspec.field(default=None, name="except")
+    rows_withheld: int = 0
+    """Events that ``only`` and ``except`` withhold."""
+
+
 class DropFormat(_Frozen, frozen=True, kw_only=True):
     """The files of one format."""
 
@@ -58,7 +74,10 @@ class DropFormat(_Frozen, frozen=True, kw_only=True):
     rows: int
     """Events in the files."""
     rows_withheld: int
-    """Events of the day that the template's own filter leaves out."""
+    """Events of the day that are in no file: by the settings' filter or the template's own."""
+    delivery: str = "watched"
+    privacy: Privacy | None = None
+    """None = the format gets every column of every event."""
     files: tuple[DropFile, ...]
 
 
@@ -71,7 +90,7 @@ class Totals(_Frozen, frozen=True, kw_only=True):
 
 
 class BatchManifest(_Frozen, frozen=True, kw_only=True):
-    """The batch manifest that the drop comes from."""
+    """A manifest that the drop comes from."""
 
     path: str
     """Relative to the home."""
@@ -108,6 +127,8 @@ class DropManifest(_Frozen, frozen=True, kw_only=True):
     kind: Kind
     delta: bool
     """Kind ``d``: an earlier batch has published this day; these are later events of it."""
+    redrop_of: BatchManifest | None = None
+    """Kind ``r``: the drop manifest whose events these are once more, by its path in the home."""
     extracted_at: datetime
     batch_manifest: BatchManifest
     log: Sealed | None = None
@@ -117,34 +138,56 @@ class DropManifest(_Frozen, frozen=True, kw_only=True):
     formats: tuple[DropFormat, ...]
 
 
-def batch_id(seq: int, day: date, form: str, part: int) -> str:
-    """``000007.20260105.ecs.00``: names one file in a SIEM."""
-    return f"{stem(seq, day)}.{form}.{part:02d}"
+@dataclass(frozen=True, slots=True)
+class Name:
+    """Which drop: one batch, day and kind, and for kind ``r`` the how-manieth. All names are made of it."""
+
+    seq: int
+    day: date
+    kind: Kind
+    again: int = 0
+    """Kind ``r``: 1, 2, ...; otherwise 0."""
+
+    @property
+    def token(self) -> str:
+        """``b000007``, ``r000007.1``."""
+        return f"{self.kind}{self.seq:06d}" + (f".{self.again}" if self.again else "")
+
+    @property
+    def stem(self) -> str:
+        """``20260105.b000007``: what the names of the manifest and of SHA256SUMS begin with."""
+        return f"{_compact(self.day)}.{self.token}"
+
+    @property
+    def batch(self) -> str:
+        """``000007.20260105``: what the batch ids begin with."""
+        return f"{self.seq:06d}.{_compact(self.day)}"
+
+    def batch_id(self, form: str, part: int) -> str:
+        """``000007.20260105.ecs.00``, ``000007.20260105.ecs.00.r1``: names one file in a SIEM."""
+        return f"{self.batch}.{form}.{part:02d}" + (f".r{self.again}" if self.again else "")
+
+    def prefix(self, organisation: str, form: str) -> str:
+        """What the names of its files begin with, up to the part."""
+        return f"{organisation}.{form}.{self.stem}."
+
+    def manifest(self, drops: Path) -> Path:
+        """``_manifests/20260105.b000007.manifest.json``."""
+        return drops / "_manifests" / f"{self.stem}.manifest.json"
+
+    def sums(self, drops: Path) -> Path:
+        """``_manifests/20260105.b000007.SHA256SUMS``."""
+        return drops / "_manifests" / f"{self.stem}.SHA256SUMS"
 
 
-def stem(seq: int, day: date) -> str:
-    """``000007.20260105``."""
-    return f"{seq:06d}.{_compact(day)}"
+def file_name(prefix: str, part: int, label: str, sha256: str, suffix: str) -> str:
+    """``acme.ecs.20260105.b000007.p00.1a2b3c4d.ndjson``; ``label`` stands before the digest where there is one."""
+    return f"{prefix}p{part:02d}.{label + '.' if label else ''}{sha256[:8]}.{suffix}"
 
 
-def file_prefix(organisation: str, form: str, day: date, kind: str, seq: int) -> str:
-    """What the names of a drop's files begin with, up to the part."""
-    return f"{organisation}.{form}.{_compact(day)}.{kind}{seq:06d}."
-
-
-def file_name(prefix: str, part: int, sha256: str, suffix: str) -> str:
-    """``acme.ecs.20260105.b000007.p00.1a2b3c4d.ndjson``; ``suffix`` is the codec's."""
-    return f"{prefix}p{part:02d}.{sha256[:8]}.ndjson{suffix}"
-
-
-def manifest_path(drops: Path, seq: int, day: date, kind: str) -> Path:
+def manifest_path(drops: Path, seq: int, day: date, kind: Kind) -> Path:
     """``_manifests/20260105.b000007.manifest.json``."""
-    return drops / "_manifests" / f"{_compact(day)}.{kind}{seq:06d}.manifest.json"
-
-
-def sums_path(drops: Path, seq: int, day: date, kind: str) -> Path:
-    """``_manifests/20260105.b000007.SHA256SUMS``."""
-    return drops / "_manifests" / f"{_compact(day)}.{kind}{seq:06d}.SHA256SUMS"
+    return Name(seq, day, kind).manifest(drops)
 
 
 def _compact(day: date) -> str:
@@ -156,13 +199,17 @@ def encode(manifest: DropManifest) -> bytes:
     return msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
 
 
-def published(drops: Path, batch_seq: int, day: date, kind: str) -> DropManifest | None:
+def published(drops: Path, batch_seq: int, day: date, kind: Kind) -> DropManifest | None:
     """The manifest of a finished drop, or None.
 
     Raises:
         DropError: it is there and damaged.
     """
-    path = manifest_path(drops, batch_seq, day, kind)
+    return read(Name(batch_seq, day, kind).manifest(drops))
+
+
+def read(path: Path) -> DropManifest | None:
+    """``published`` by the manifest's own path."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=DropManifest)
     except FileNotFoundError:

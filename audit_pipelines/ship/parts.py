@@ -1,25 +1,21 @@
-"""The lines of one format, cut into files: DuckDB makes and sorts them, this writes their bytes as they are.
+"""The lines of one format, cut into files: this writes their bytes as they come (``slices``).
 
-A batch of lines comes as one Arrow column whose data buffer is already NDJSON, so no line ever becomes a
-Python object; offsets say where to cut. What does not belong here: what a line says (``format``), and
-names (``manifest``).
+What does not belong here: what a line says (``format``), their order, and names (``manifest``).
 """
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
 from audit_pipelines.errors import DropError
 from audit_pipelines.ship.codec import Codec, Stream
+from audit_pipelines.ship.slices import Lines
 
 PART_ROWS: Final = 100_000
 PART_BYTES: Final = 64 << 20
@@ -28,9 +24,8 @@ PART_BYTES: Final = 64 << 20
 RECORD_BYTES: Final = 3072
 """Size of line 1 with its line feed; also more than the 1,025 bytes without which filebeat never reads a file."""
 
-_ROWS_A_BATCH: Final = 2048
-"""One DuckDB vector: keeps memory low when lines are long."""
-
+_HEAD: Final = 256
+"""Bytes of a file that Splunk knows it by; other readers look at more."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -62,60 +57,6 @@ class Body:
     max_leaf: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Lines:
-    """Some sorted lines: their bytes, and the columns that say what they are."""
-
-    data: memoryview
-    ends: npt.NDArray[np.int64]
-    """ends[i] is where line i begins, ends[i + 1] where it ends."""
-    uid: Any
-    time: npt.NDArray[np.int64]
-    """Microseconds since 1970."""
-    leaf: npt.NDArray[np.int64]
-    truncated: npt.NDArray[np.int64]
-    unmapped: npt.NDArray[np.int64]
-
-
-def ordered(connection: duckdb.DuckDBPyConnection, select: str, *, budget: int | None, where: str) -> Iterator[_Lines]:
-    """The lines of ``select`` in (occurred_at, uid) order, a vector at a time.
-
-    Raises:
-        DropError: the SELECT fails, gives NULL, or gives a line longer than ``budget`` bytes.
-    """
-    flags = "CAST(truncated AS BIGINT) AS truncated, CAST(unmapped AS BIGINT) AS unmapped"
-    columns = f"line || chr(10) AS line, uid, epoch_us(occurred_at) AS time, CAST(leaf_index AS BIGINT) AS leaf, {flags}"
-    # Lines are made before the sort, by all threads; what follows a sort runs on one.
-    query = f"SELECT {columns} FROM ({select}\n) ORDER BY occurred_at, uid"  # noqa: S608 - the template is the query
-    try:
-        # Offsets of 64 bits: a vector of 16 MiB lines has more than 2 GiB.
-        connection.execute("SET arrow_large_buffer_size = true")
-        for batch in connection.sql(query).to_arrow_reader(_ROWS_A_BATCH):
-            yield _lines(batch, budget, where)
-    except duckdb.Error as error:
-        todo = "mend the template, or report it if it is a shipped one"
-        raise DropError(f"the SELECT fails: {str(error).splitlines()[0]}", where=where, todo=todo) from None
-    finally:
-        connection.execute("RESET arrow_large_buffer_size")
-
-
-def _lines(batch: pa.RecordBatch, budget: int | None, where: str) -> _Lines:
-    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-    for name, column in columns.items():
-        if column.null_count:
-            raise DropError(
-                f"column {name!r} is NULL", where=where, todo="mend the template: lines and their keys are never NULL"
-            )
-    text = columns.pop("line")
-    ends = np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + len(text) + 1]
-    longest = int(np.diff(ends).max(initial=0)) - 1
-    if budget is not None and longest > budget:
-        raise DropError(f"a line of {longest} bytes, the budget is {budget}", where=where, todo="mend the template")
-    uid = columns.pop("uid")
-    data = memoryview(text.buffers()[2] or b"")
-    return _Lines(data=data, ends=ends, uid=uid, **{name: column.to_numpy() for name, column in columns.items()})
-
-
 @dataclass(slots=True)
 class _Part:
     """A file that is being written."""
@@ -128,7 +69,7 @@ class _Part:
     sums: dict[str, Any] = field(default_factory=dict)
     digest: Any = field(default_factory=hashlib.sha256)
 
-    def add(self, lines: _Lines, start: int, end: int) -> None:
+    def add(self, lines: Lines, start: int, end: int) -> None:
         data = lines.data[lines.ends[start] : lines.ends[end]]
         self.digest.update(data)
         for piece in self.stream.write(data):
@@ -158,7 +99,7 @@ def _moment(microseconds: np.int64) -> datetime:
     return _EPOCH + timedelta(microseconds=int(microseconds))
 
 
-def write_bodies(batches: Iterable[_Lines], *, folder: Path, stem: str, codec: Codec, limits: Limits) -> list[Body]:
+def write_bodies(batches: Iterable[Lines], *, folder: Path, stem: str, codec: Codec, limits: Limits) -> list[Body]:
     """Write the lines to ``folder/<stem>.<part>``, room for line 1 in front; at least one file.
 
     Raises:
@@ -184,7 +125,7 @@ def write_bodies(batches: Iterable[_Lines], *, folder: Path, stem: str, codec: C
     return bodies
 
 
-def _cut(lines: _Lines, start: int, part: _Part, limits: Limits) -> int:
+def _cut(lines: Lines, start: int, part: _Part, limits: Limits) -> int:
     """How far the lines from ``start`` fit into ``part``: ``start`` itself when it is full."""
     rows = min(len(lines.time), start + limits.rows - part.rows)
     room = lines.ends[start] + limits.bytes - part.bytes
@@ -201,19 +142,29 @@ def _open(path: Path, codec: Codec) -> _Part:
     return part
 
 
-def write_record(body: Body, record: str, codec: Codec) -> tuple[str, int]:
-    """Fill in line 1, padded with spaces to its fixed size.
+def write_record(body: Body, record: str, codec: Codec, *, lines: int = 1, mark: bytes = b"") -> tuple[str, int]:
+    """Fill in line 1, padded with spaces to its fixed size; for a format of more ``lines`` an event, as many.
+
+    Args:
+        body: the file.
+        record: the line or lines, without the last line feed.
+        codec: as the file was written.
+        lines: text lines an event.
+        mark: what must stand in the first 256 bytes, so that readers tell the file from every other.
 
     Returns:
         SHA-256 and size of the whole file.
 
     Raises:
-        DropError: the record is too long.
+        DropError: the record is too long, has another number of lines, or its mark comes late.
     """
     raw = record.encode()
-    if len(raw) >= RECORD_BYTES or b"\n" in raw:
-        todo = f"batch_record may give one line of up to {RECORD_BYTES - 1} bytes"
+    if len(raw) >= RECORD_BYTES or raw.count(b"\n") != lines - 1:
+        todo = f"batch_record gives {lines} line(s) of together up to {RECORD_BYTES - 1} bytes"
         raise DropError(f"a batch record of {len(raw)} bytes", where=body.path.name, todo=todo)
+    if mark not in raw[:_HEAD]:
+        todo = f"let batch_record put the batch's id into the first {_HEAD} bytes: readers know a file by its head"
+        raise DropError("a batch record without its id in front", where=body.path.name, todo=todo)
     with open(body.path, "r+b") as file:
         file.write(codec.frame(raw.ljust(RECORD_BYTES - 1) + b"\n"))
         file.seek(0)

@@ -1,27 +1,31 @@
 """What the tests of `ship` share: rows, a publisher over real DuckDB and real files, and two strict readers."""
 
 import gzip
+import hashlib
 import io
 import ipaddress
 import json
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import duckdb
 import pytest
 import zstandard
 
 from audit_pipelines.batch import Batch, DayCount, EvidenceFile
+from audit_pipelines.drop import Drop
 from audit_pipelines.event import COLUMNS
+from audit_pipelines.extract import DIALECTS
+from audit_pipelines.lake import derive
 from audit_pipelines.lake.read import connect
-from audit_pipelines.settings import Drop
+from audit_pipelines.record import Dialect, load_dialect
 from audit_pipelines.ship.format import load_format
 from audit_pipelines.ship.manifest import DropManifest, Sealed
-from audit_pipelines.ship.parts import Limits
 from audit_pipelines.ship.publish import publish_day
 from audit_pipelines.shipped import shipped
 
@@ -100,7 +104,17 @@ class Publisher:
         return self.root / "drops"
 
     def __call__(
-        self, rows, *formats: str, kind="b", seq=7, day=DAY, first=0, limits=None, folders=(TEMPLATES,), **settings
+        self,
+        rows,
+        *formats: str,
+        kind="b",
+        seq=7,
+        day=DAY,
+        first=0,
+        limits=None,
+        folders=(TEMPLATES,),
+        more=MappingProxyType({}),
+        **settings,
     ) -> DropManifest:
         connection = relation(rows) if isinstance(rows, list) else rows
         (count,) = connection.execute("SELECT count(*) FROM events").fetchone()
@@ -115,7 +129,8 @@ class Publisher:
             log=SEALED,
             day=day,
             kind=kind,
-            limits=limits or Limits(),
+            limits=limits,
+            **more,
         )
 
     def files(self) -> dict[str, bytes]:
@@ -125,9 +140,10 @@ class Publisher:
         }
 
     def lines(self, made: DropManifest, form: str) -> list[bytes]:
-        """The lines of a format's files without the batch records."""
+        """The lines of a format's files without the batch records; of a format with more lines an event, all of them."""
         entry = next(entry for entry in made.formats if entry.format == form)
-        return [line for file in entry.files for line in content(self.drops / file.path).splitlines(keepends=True)[1:]]
+        skip = load_format(form, (TEMPLATES,)).lines if (TEMPLATES / f"{form}.sql.j2").exists() else 1
+        return [line for file in entry.files for line in content(self.drops / file.path).splitlines(keepends=True)[skip:]]
 
 
 def content(path: Path) -> bytes:
@@ -161,28 +177,39 @@ def parse(line: bytes):
     return value
 
 
-def check_bytes(path: Path) -> list:
-    """All byte rules of a drop; returns the events."""
+def batch_of(value):
+    """The batch record in line 1, wherever its format puts it."""
+    if isinstance(value, dict):
+        if isinstance(value.get("batch"), dict) and "manifest_sha256" in value["batch"]:
+            return value["batch"]
+        return next((found for inner in value.values() if (found := batch_of(inner))), None)
+    return None
+
+
+def check_bytes(path: Path, lines: int = 1) -> list:
+    """All byte rules of a drop; returns the events (for formats of more lines an event: the last line of each)."""
     raw = content(path)
     assert raw.endswith(b"\n")
     assert not raw.startswith(b"\xef\xbb\xbf")
     assert b"\r" not in raw
     assert b"\n\n" not in raw
     assert len(raw) >= 1025
-    head, *body = raw.split(b"\n")[:-1]
-    record = parse(head)
-    record = record.get("batch") or record["audit_pipelines"]["batch"]
-    assert record["id"].encode() in head[:256]
-    assert record["sha256"].encode() in head[:256]
-    assert record["count"] == len(body)
+    split = raw.split(b"\n")[:-1]
+    head, body = split[:lines], split[lines:]
+    record = batch_of(parse(head[-1]))
+    assert record["id"].encode() in raw[:256]
+    assert record["count"] == len(body) // lines
+    assert record["sha256"] == hashlib.sha256(b"".join(line + b"\n" for line in body)).hexdigest()
     events = []
     for line in body:
         events.append(parse(line))
-        compact = json.dumps(events[-1], ensure_ascii=False, separators=(",", ":"))
+        # A float keeps its length, however many zeros it ends with.
+        kept = json.loads(line, parse_float=lambda text: int("1" * len(text)))
+        compact = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
         escapes = sum(5 for c in compact if c == "\x7f")
         escapes += sum(6 - len(c.encode()) for c in compact if "\x80" <= c <= "\x9f" or c in "\u2028\u2029")
         assert len(line) == len(compact.encode()) + escapes, "white space or another escape than needed"
-    return events
+    return events[lines - 1 :: lines]
 
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -253,6 +280,56 @@ def publish(tmp_path) -> Publisher:
 def drops() -> SimpleNamespace:
     """The functions above: test files are imported on their own and cannot import each other."""
     return SimpleNamespace(
-        event=event, relation=relation, batch=batch, content=content, parse=parse, check_bytes=check_bytes,
+        event=event, relation=relation, batch=batch, content=content, parse=parse, check_bytes=check_bytes, batch_of=batch_of,
         Publisher=Publisher, DAY=DAY, SEALED=SEALED, EXTRACTED=EXTRACTED, TEMPLATES=TEMPLATES,
     )  # fmt: skip
+
+
+SHARED = Path(os.environ.get("AUDIT_SHARED", "/work/shared")) / "data"
+REAL = {
+    "github": [VECTORS.parent / "github", SHARED / "github_audit_azure"],
+    "cloudtrail": [VECTORS.parent / "cloudtrail", *(SHARED / f"cloudtrail_{name}" for name in ("invictus", "stratus", "cribl"))],
+}
+
+
+def real_records(folder: Path) -> Iterator[bytes]:
+    """Every record in the files of a folder: NDJSON, a list, or an object that holds one."""
+    for path in sorted(folder.glob("*json")):
+        raw = path.read_bytes()
+        whole = path.suffix == ".json"
+        values = json.loads(raw) if whole else [json.loads(line) for line in raw.splitlines() if line.strip()]
+        values = next(iter(values.values())) if isinstance(values, dict) else values
+        yield from (json.dumps(value, ensure_ascii=False).encode() for value in values)
+
+
+def real_time(record: dict, dialect: Dialect) -> int | None:
+    value = next((record[key] for key in dialect.time_keys if key in record), None)
+    if isinstance(value, str):
+        moment = datetime.fromisoformat(value)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1_000_000
+    return None if value is None else int(value) * 1000
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory) -> Callable[[], duckdb.DuckDBPyConnection]:
+    """Connections whose `events` has every real record of the vectors and, where they are, of the shared data."""
+    folder = tmp_path_factory.mktemp("real")
+    connection = connect(memory="1GB", threads=2)
+    derive.prepare(connection)
+    for name, folders in REAL.items():
+        dialect = load_dialect(name, [DIALECTS])
+        records = [record for place in folders for record in real_records(place)]
+        timed = [(record, real_time(json.loads(record), dialect)) for record in records]
+        timed = [(record, time) for record, time in timed if time is not None]
+        ids, times = [f"{name}-{number}" for number in range(len(timed))], [time for _, time in timed]
+        batch = derive.record_batch(0, ids, times, [record for record, _ in timed])
+        origin = derive.Origin(source=name, dialect=dialect, extracted_at=EXTRACTED, evidence_sha256="0" * 64, code="0.1.0")
+        derive.write_parquet(connection, [batch], folder / f"{name}.parquet", origin)
+
+    def events() -> duckdb.DuckDBPyConnection:
+        fresh = connect(memory="1GB", threads=2)
+        files = f"read_parquet('{folder}/*.parquet')"
+        fresh.execute(f"CREATE TABLE events AS SELECT *, row_number() OVER (ORDER BY uid) - 1 AS leaf_index FROM {files}")
+        return fresh
+
+    return events

@@ -1,6 +1,6 @@
 """Publish, and be killed on the way: run by test_drop_killed.py as a program of its own.
 
-Usage: killed_publisher.py HOME N. Publishes the day of HOME/events.parquet, and dies by SIGKILL before the
+Usage: killed_publisher.py HOME N FORMAT. Publishes the day of HOME/events.parquet, and dies by SIGKILL before the
 N-th system call that makes something durable (fsync, rename, mkdir). Prints what it did otherwise.
 A program of its own, because a fork of a process that has run DuckDB has its locks but not its threads.
 """
@@ -39,13 +39,15 @@ def load():
     return drops
 
 
-def publish(drops, root: Path) -> None:
+def publish(drops, root: Path, form: str) -> None:
     connection = drops.connect(memory="500MB", threads=1)
     connection.execute(f"CREATE VIEW events AS FROM read_parquet('{root / 'events.parquet'}')")
-    drops.Publisher(root)(connection, "generic", limits=drops.Limits(rows=3))
+    from audit_pipelines.ship.parts import Limits
+
+    drops.Publisher(root)(connection, form, limits=Limits(rows=3))
 
 
-def main(root: Path, number: int) -> None:
+def main(root: Path, number: int, form: str) -> None:
     """Fork a child for every death from the `number`-th call on, each in HOME/<n>, until one lives."""
     drops = load()
     while True:
@@ -56,7 +58,7 @@ def main(root: Path, number: int) -> None:
         if child == 0:
             for name in ("fsync", "rename", "mkdir"):
                 setattr(os, name, killing(getattr(os, name), number))
-            publish(drops, home)
+            publish(drops, home, form)
             os._exit(0)
         _, status = os.waitpid(child, 0)
         print(number, os.waitstatus_to_exitcode(status), flush=True)
@@ -67,4 +69,4 @@ def main(root: Path, number: int) -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from audit_pipelines.batch import Batch
+from audit_pipelines.drop import where_it_lies
 from audit_pipelines.home import Home
 from audit_pipelines.removal import Removal
 from audit_pipelines.seal import statements as st
@@ -22,7 +23,7 @@ from audit_pipelines.seal.verify.check import Check, Fault, counted
 from audit_pipelines.seal.verify.evidence import Digest
 from audit_pipelines.seal.verify.told import Told, named
 
-_SEQ: Final = re.compile(r"\.[bd](\d{6,})\.p\d+\.")
+_SEQ: Final = re.compile(r"\.[bdr](\d{6,})(?:\.\d+)?\.p\d+\.")
 Digests = Callable[[Sequence[Digest]], Iterable[str]]
 """SHA-256 of each file in hex, ``""`` where it is missing, or ``!`` and why it cannot be read."""
 
@@ -118,7 +119,13 @@ class _Drops:
         texts = [*self._content(found, seq), *self._log(found, seq), *self._sums(stated, digest, found)]
         self.faults += [Fault(text, stated.path, found.day) for text in texts]
         self.tasks += [
-            Digest(str(self.home.drops / file.path), f"drops/{file.path}", file.sha256, "its drop manifest", found.day)
+            Digest(
+                str(where_it_lies(self.home.drops, file.path, found.day)),
+                f"drops/{file.path}",
+                file.sha256,
+                "its drop manifest",
+                found.day,
+            )
             for form in found.formats
             for file in form.files
         ]
@@ -217,9 +224,9 @@ def _unnamed(home: Home, ledger: Ledger, known: set[str]) -> list[Fault]:
     """Drop files of stated batches that no manifest names; those of later batches are work in progress."""
     stated = ledger.dropped()
     found = []
-    for path in sorted(home.drops.glob("*/*")) if home.drops.is_dir() else ():
-        name = home.relative(path)
+    for path in sorted([*home.drops.glob("*/*"), *home.drops.glob("_archive/*/*/*/*")]) if home.drops.is_dir() else ():
+        name = f"drops/{path.parent.name}/{path.name}"
         match = _SEQ.search(path.name)
         if path.is_file() and path.parent.name != "_manifests" and name not in known and match and int(match[1]) in stated:
-            found.append(Fault("no stated manifest names it", name))
+            found.append(Fault("no stated manifest names it", home.relative(path)))
     return found
