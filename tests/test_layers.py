@@ -11,7 +11,20 @@ import pytest
 
 PACKAGE = "audit_pipelines"
 ROOT = Path(__file__).parents[1] / PACKAGE
-FOUNDATION = {"event", "errors", "drop", "settings", "home", "batch", "record", "removal", "retention", "durable", "shipped", "__init__"}
+FOUNDATION = {
+    "event",
+    "errors",
+    "drop",
+    "settings",
+    "home",
+    "batch",
+    "record",
+    "removal",
+    "retention",
+    "durable",
+    "shipped",
+    "__init__",
+}
 STAGES = {"extract", "lake", "seal", "ship", "sql", "typeset", "demo"}
 TOP = {"cli", "definitions"}
 MAY_USE_DAGSTER = {"defs", "definitions", "cli"}

@@ -7,9 +7,9 @@ from typing import Any
 
 from audit_pipelines.batch import history
 from audit_pipelines.defs.drops import template_folders
+from audit_pipelines.drop import Drop
 from audit_pipelines.home import open_home
 from audit_pipelines.lake.read import connect, relate
-from audit_pipelines.drop import Drop
 from audit_pipelines.ship.format import load_format
 from audit_pipelines.ship.manifest import Sealed
 from audit_pipelines.ship.publish import publish_day
