@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from audit_pipelines import durable
 from audit_pipelines.batch import Batch
@@ -142,7 +143,11 @@ def _manifest(order: Order, totals: Totals, formats: tuple[DropFormat, ...]) -> 
         extracted_at=order.batch.extracted_at,
         batch_manifest=order.batch_manifest,
         log=order.log,
-        producer=Producer(name=PRODUCER, version=order.batch.code, libraries={"duckdb": duckdb.__version__, **codec.versions()}),
+        producer=Producer(
+            name=PRODUCER,
+            version=order.batch.code,
+            libraries={"duckdb": duckdb.__version__, "pyarrow": pa.__version__, **codec.versions()},
+        ),
         totals=totals,
         formats=formats,
     )
