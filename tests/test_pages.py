@@ -60,7 +60,7 @@ def as_printed(field):
 @pytest.mark.parametrize(("heading", "struct"), list(tables()), ids=[heading for heading, _ in tables()])
 def test_settings_page_has_the_defaults_of_the_code(heading, struct):
     described = rows(sections(page("settings.md"))[heading])
-    printed = {field.name: as_printed(field) for field in msgspec.structs.fields(struct)}
+    printed = {field.encode_name: as_printed(field) for field in msgspec.structs.fields(struct)}
     assert {key: cells[1] for key, cells in described.items()} == printed
 
 
