@@ -33,11 +33,11 @@ def kill_everywhere(yard: Yard, scratch: Path, *more: str) -> str:
 def test_killed_at_any_rename_and_run_again_gives_the_same_bytes(tmp_path: Path):
     said = kill_everywhere(Yard(tmp_path, start=date(2026, 1, 30)), tmp_path / "scratch")
     kills, files = int(said.split()[0]), int(said.split()[2])
-    assert kills > 60, "extraction, seal, findings, drops, statements"
+    assert kills > 30, "extraction, seal, findings, drops, statements"
     assert files > 40
 
 
-@pytest.mark.parametrize(("step", "kills"), [("report", 10), ("purge", 25), ("erase", 20)])
+@pytest.mark.parametrize(("step", "kills"), [("report", 5), ("purge", 25), ("erase", 20)])
 def test_what_follows_a_night_may_be_killed_too(tmp_path: Path, step: str, kills: int):
     """A report with its statement and proof; a purge of the whole home a year later; an erasure of one event."""
     said = kill_everywhere(Yard(tmp_path, start=date(2026, 1, 30)), tmp_path / "scratch", step)
