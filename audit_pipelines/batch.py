@@ -7,7 +7,7 @@ they are now, ``manifests`` as they were sealed. What does not belong here: maki
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -294,7 +294,7 @@ def evidence_files(
     )
 
 
-def kind_of(batches: Sequence[Batch], seq: int, day: date) -> str:
+def kind_of(batches: Sequence[Batch], seq: int, day: date) -> Literal["b", "d"]:
     """``b`` if batch ``seq`` is the first that has ``day``, else ``d`` (a delta)."""
     earlier = (batch for batch in batches if batch.seq < seq)
     return "d" if any(entry.day == day for batch in earlier for entry in batch.days) else "b"

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 FOUNDATION = {
     "event",
     "errors",
+    "digest",
     "drop",
     "settings",
     "home",

@@ -20,7 +20,8 @@ from audit_pipelines.errors import EvidenceError
 from audit_pipelines.home import Home
 from audit_pipelines.seal import anchor, drill, proofs, sealed
 from audit_pipelines.seal import statements as st
-from audit_pipelines.seal.log import checkpoint_sizes, entries, read_checkpoint
+from audit_pipelines.seal.appending import entries
+from audit_pipelines.seal.log import checkpoint_after, read_checkpoint
 from audit_pipelines.seal.sealed import SealedLog
 from audit_pipelines.seal.tiles import Tiles
 
@@ -55,7 +56,7 @@ def attest_redrops(found: SealedLog, home: Home) -> int:
     stated = {item.path for drop in found.ledger.drops() for item in drop.manifests}
     known = found.ledger.dropped()
     new = [
-        st.Drop(batch=seq, part=0, parts=1, manifests=(sealed.digested(home, path),))
+        st.Drop(batch=seq, part=0, parts=1, manifests=(st.digested(home, path),))
         for seq, path in drops.redrops(home)
         if home.relative(path) not in stated and seq in known
     ]
@@ -75,7 +76,7 @@ def _drop_statements(station: Station, batch: Batch, result: st.Drill | None) ->
     """One, or several where the manifests of many days would not fit."""
     home = station.home
     paths = [path for day in batch.days for path in drops.manifests(home, batch.seq, day.day)]
-    named = [sealed.digested(home, path) for path in paths]
+    named = [st.digested(home, path) for path in paths]
     groups = list(_groups(named)) or [[]]
     return [
         st.Drop(batch=batch.seq, part=part, parts=len(groups), manifests=tuple(group), drill=result if part == 0 else None)
@@ -148,7 +149,7 @@ def _state_reports(found: SealedLog, home: Home) -> None:
         month, revision = folder.parent.name, int(folder.name[1:])
         if (month, revision) not in stated and (folder / "report.json").is_file():
             made = json.loads((folder / "report.json").read_bytes())
-            files = [sealed.digested(home, path) for path in sorted(folder.iterdir()) if path.is_file()]
+            files = [st.digested(home, path) for path in sorted(folder.iterdir()) if path.is_file()]
             size = len(found.ledger.statements)
             below = min(int(made.get("statements_size", size)), size)
             statement = st.Report(month=month, revision=revision, log_size=made["log_size"], statements=below, files=tuple(files))
@@ -163,7 +164,7 @@ def _write_proof(found: SealedLog, home: Home, folder: Path, index: int) -> None
     target = make_folder(folder / "proof")
     if (target / "report.tlog-proof").is_file():
         return
-    size = next(size for size in checkpoint_sizes(found.statements.folder) if size > index)
+    size = checkpoint_after(found.statements.folder, index)
     path = proofs.inclusion(Tiles(found.statements.folder), index, size)
     note = read_checkpoint(found.statements.folder, size)
     statement = entries(found.statements.folder, size)[index]

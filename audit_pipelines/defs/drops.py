@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 from audit_pipelines import batch as manifest
 from audit_pipelines.batch import Batch
@@ -161,7 +161,7 @@ def compare(station: Station) -> list[Problem]:
         if newest and newest.is_purged(day.day):
             continue
         rows = sum(file.rows for file in newest.files(day.day)) if newest else 0
-        kind = cast("Kind", manifest.kind_of(batches, newest.seq, day.day)) if newest else "b"
+        kind = manifest.kind_of(batches, newest.seq, day.day) if newest else "b"
         made = published(station.home.drops, newest.seq, day.day, kind) if newest else None
         if made is None:
             problems.append(Problem("drop_equals_partition", day.day, "there is no drop"))

@@ -9,13 +9,12 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
-
 from audit_pipelines.defs.station import Station
 from audit_pipelines.drop import Drop
 from audit_pipelines.durable import write_atomically
 from audit_pipelines.errors import DropError
 from audit_pipelines.home import Home
+from audit_pipelines.ship.manifest import read
 from audit_pipelines.ship.privacy import KEY_BYTES, key_id
 
 
@@ -33,15 +32,12 @@ def key(station: Station, wanted: Sequence[Drop]) -> bytes | None:
     if not any(drop.enabled and drop.hash for drop in wanted):
         return None
     found = _read(key_file(station.home))
-    used = _newest_used(station.home)
-    if found is None:
-        if used is not None:
-            todo = (
-                "restore it from a backup; or begin anew, with other digests for the same values: audit-pipelines drops new-key"
-            )
-            raise DropError(f"key {used} is gone", where=str(key_file(station.home)), todo=todo)
-        return new_key(station.home, station.salts)
-    return found
+    if found is not None:
+        return found
+    if (used := _newest_used(station.home)) is not None:
+        todo = "restore it from a backup; or begin anew, with other digests for the same values: audit-pipelines drops new-key"
+        raise DropError(f"key {used} is gone", where=str(key_file(station.home)), todo=todo)
+    return new_key(station.home, station.salts)
 
 
 def new_key(home: Home, chance: Callable[[int], bytes]) -> bytes:
@@ -69,28 +65,14 @@ def _read(path: Path) -> bytes | None:
     return bytes.fromhex(text)
 
 
-class _Privacy(msgspec.Struct, frozen=True):
-    hash_key: str | None = None
-
-
-class _Form(msgspec.Struct, frozen=True):
-    privacy: _Privacy | None = None
-
-
-class _Manifest(msgspec.Struct, frozen=True):
-    formats: tuple[_Form, ...] = ()
-
-
 def _newest_used(home: Home) -> str | None:
-    """The key that the newest manifest with one names; looked for only while there is none to be had."""
-    if key_file(home).exists():
-        return None
+    """The key that the newest manifest with one names."""
     for path in sorted((home.drops / "_manifests").glob("*.manifest.json"), reverse=True):
         try:
-            made = msgspec.json.decode(path.read_bytes(), type=_Manifest)
-        except (OSError, msgspec.MsgspecError, ValueError):
+            made = read(path)
+        except DropError:
             continue  # the drop itself complains of it
-        for entry in made.formats:
+        for entry in made.formats if made else ():
             if entry.privacy and entry.privacy.hash_key:
                 return entry.privacy.hash_key
     return None

@@ -12,6 +12,7 @@ from datetime import date
 
 from audit_pipelines.batch import Batch, evidence_files
 from audit_pipelines.defs.station import Station
+from audit_pipelines.digest import sha256
 from audit_pipelines.errors import SealError, SettingsError
 from audit_pipelines.home import Home
 from audit_pipelines.lake import erase as erase_module
@@ -48,7 +49,7 @@ def finish(found: SealedLog) -> None:
     for removal in done:
         if removal.number not in stated:
             path = found.home.removal(removal.number)
-            if not found.statements.notary.was_announced(path.name, sealed.sha256(path)):
+            if not found.statements.notary.was_announced(path.name, sha256(path)):
                 todo = "find out who wrote it; without it, or restored from a backup, the night goes on"
                 raise SealError("was not made by purge or erase: it is not signed", where=str(path), todo=todo)
             found.state(*statements_of(found.home, removal))
@@ -60,7 +61,7 @@ def statements_of(home: Home, removal: Removal) -> Sequence[st.AnyStatement]:
     """A purge: one statement a file. An erasure: one, or several where its leaves would not fit."""
     if removal.kind == "purge":
         return [_purge(removal, item) for item in removal.taken]
-    named = sealed.digested(home, home.removal(removal.number))
+    named = st.digested(home, home.removal(removal.number))
     leaves = sorted(leaf for item in removal.taken for leaf in item.leaves)
     files = [
         st.Rewritten(path=item.path, sha256=item.sha256, new_path=item.new_path, new_sha256=item.new_sha256)
@@ -123,13 +124,13 @@ def enforce(station: Station, *, approver: str) -> purge.Plan:
     state_policy(found, station)
     chosen = plan(station, approver=approver)
     if chosen.removal is not None:
-        _announce(found, chosen.removal)
+        announce(found, chosen.removal)
         purge.commit_removal(station.home, chosen.removal)
     finish(found)
     return chosen
 
 
-def _announce(found: SealedLog, removal: Removal) -> None:
+def announce(found: SealedLog, removal: Removal) -> None:
     """Beside the keys, before the removal is committed: who can write the home cannot have a removal of his own signed."""
     name = found.home.removal(removal.number).name
     found.statements.notary.announce(name, hashlib.sha256(encode(removal)).hexdigest())
@@ -164,7 +165,7 @@ def erase(station: Station, uids: Sequence[str], rejects: Sequence[str], *, grou
         digest=erased.digester(erased.own_key(station.home, done, station.salts)),
         dialect_of=lambda name: night.dialect(station.home, name),
         with_rejects=rejects,
-        announce=lambda made: _announce(found, made),
+        announce=lambda made: announce(found, made),
     )
     finish(found)
     judge.judge(station)

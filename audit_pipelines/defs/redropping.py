@@ -4,23 +4,22 @@ A drop made again has new files with new batch ids, so that readers take them fo
 by their ids, or has them twice. What does not belong here: what a night ships (``drops``).
 """
 
-import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal
 
 from audit_pipelines.batch import Batch, kind_of
 from audit_pipelines.defs import attesting, drops, hashing
 from audit_pipelines.defs.station import Station
+from audit_pipelines.digest import sha256
 from audit_pipelines.drop import Drop, where_it_lies
 from audit_pipelines.errors import DropError, SettingsError
 from audit_pipelines.home import Home
 from audit_pipelines.seal import sealed
-from audit_pipelines.ship.format import load_format
-from audit_pipelines.ship.manifest import BatchManifest, DropManifest, Name, read
+from audit_pipelines.ship.format import Format, load_format
+from audit_pipelines.ship.manifest import BatchManifest, DropManifest, Name, Sealed, read
 
 NO_DEDUPLICATION = ("splunk", "datadog")
 """Formats, by the beginning of their names, whose targets keep every copy of an event."""
@@ -52,7 +51,9 @@ def again(
     with station.step("drops again"):
         chosen, left = _chosen(station, first, last)
         key = hashing.key(station, [wanted])
-        made = [_again(station, form, wanted, key, *item) for item in chosen]
+        loaded = [(load_format(form, drops.template_folders(station.home)), wanted)]
+        places = drops.places(station, {batch.seq for batch, _, _ in chosen})
+        made = [_again(station, loaded, places, key, *item) for item in chosen]
         found = sealed.open_log(station.home, settings)
         if found is not None:
             attesting.attest_redrops(found, station.home)
@@ -68,7 +69,7 @@ def _chosen(station: Station, first: date, last: date) -> tuple[list[tuple[Batch
         for day in batch.days:
             if not first <= day.day <= last:
                 continue
-            path = Name(batch.seq, day.day, _kind(batches, batch, day.day)).manifest(station.home.drops)
+            path = Name(batch.seq, day.day, kind_of(batches, batch.seq, day.day)).manifest(station.home.drops)
             if batch.is_purged(day.day):
                 left.append(f"batch {batch.seq}, {day.day}: purged")
             elif not path.is_file():
@@ -78,19 +79,21 @@ def _chosen(station: Station, first: date, last: date) -> tuple[list[tuple[Batch
     return chosen, left
 
 
-def _kind(batches: Sequence[Batch], batch: Batch, day: date) -> Literal["b", "d"]:
-    return "b" if kind_of(batches, batch.seq, day) == "b" else "d"
-
-
-def _again(station: Station, form: str, wanted: Drop, key: bytes | None, batch: Batch, day: date, path: Path) -> DropManifest:
-    home = station.home
-    places = drops.places(station, {batch.seq})
+def _again(
+    station: Station,
+    wanted: Sequence[tuple[Format, Drop]],
+    places: Mapping[int, Sealed],
+    key: bytes | None,
+    batch: Batch,
+    day: date,
+    path: Path,
+) -> DropManifest:
+    home, form = station.home, wanted[0][0].name
     if batch.seq not in places:
         raise DropError(f"batch {batch.seq} is not sealed", where=str(home.batch(batch.seq)), todo="run a night first")
-    origin = BatchManifest(path=home.relative(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
-    loaded = [(load_format(form, drops.template_folders(home)), wanted)]
+    origin = BatchManifest(path=home.relative(path), sha256=sha256(path))
     name = Name(batch.seq, day, "r", _number(home, form, batch.seq, day))
-    return drops.publish(station, loaded, batch, name, places[batch.seq], hash_key=key, redrop_of=origin)
+    return drops.publish(station, wanted, batch, name, places[batch.seq], hash_key=key, redrop_of=origin)
 
 
 def _number(home: Home, form: str, seq: int, day: date) -> int:

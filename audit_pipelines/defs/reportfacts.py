@@ -6,7 +6,7 @@ What does not belong here: revisions (``monthly``) and what the report says (``r
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ import msgspec
 
 from audit_pipelines import sql
 from audit_pipelines.batch import Batch, evidence_files
-from audit_pipelines.defs import judge, sealfacts
+from audit_pipelines.defs import drops, judge, sealfacts
+from audit_pipelines.defs.decisions import midnight
 from audit_pipelines.defs.monthfacts import Month, is_purged, month_facts, touches
 from audit_pipelines.defs.station import Station
+from audit_pipelines.digest import sha256
 from audit_pipelines.home import Home
 from audit_pipelines.lake.coverage import covered, has
 from audit_pipelines.lake.read import connect, relate
@@ -25,7 +27,7 @@ from audit_pipelines.lake.run import versions
 from audit_pipelines.retention import limit_date
 from audit_pipelines.seal.ledger import Ledger
 from audit_pipelines.settings import Settings
-from audit_pipelines.ship.manifest import DropManifest
+from audit_pipelines.ship.manifest import read
 from audit_pipelines.shipped import shipped
 from audit_pipelines.typeset import facts as typeset_facts
 from audit_pipelines.typeset import model, spec
@@ -107,7 +109,7 @@ def _facts(
 
 
 def _asker(connection: duckdb.DuckDBPyConnection, month: Month, given: Mapping[str, object]) -> typeset_facts.Ask:
-    bounds = {"since": _midnight(month.first), "until": _midnight(month.until)}
+    bounds = {"since": midnight(month.first), "until": midnight(month.until)}
 
     def ask(name: str, params: Mapping[str, object]) -> Table:
         query = sql.find(name)
@@ -161,7 +163,7 @@ def _batch(home: Home, batch: Batch, month: Month, statement: int) -> BatchFacts
         rejects=total(lambda result: result.rejects + result.known_rejects),
         late=total(lambda result: result.late),
         manifest=home.relative(path),
-        manifest_sha256=_digest(path),
+        manifest_sha256=sha256(path),
         refused=total(lambda result: result.erased + result.expired),
         statement=statement,
     )
@@ -171,11 +173,11 @@ def _drops(home: Home, batches: Sequence[Batch], month: Month) -> tuple[DropFact
     found = []
     for batch in batches:
         for day in batch.days:
-            for path in sorted((home.drops / "_manifests").glob(f"{day.day:%Y%m%d}.[bd]{batch.seq:06d}.manifest.json")):
-                if month.has(day.day):
-                    made = msgspec.json.decode(path.read_bytes(), type=DropManifest)
-                    digest, name = _digest(path), home.relative(path)
-                    found += [DropFacts(entry.format, name, digest, len(entry.files), entry.rows) for entry in made.formats]
+            for path in drops.manifests(home, batch.seq, day.day) if month.has(day.day) else ():
+                made = read(path)
+                assert made is not None
+                digest, name = sha256(path), home.relative(path)
+                found += [DropFacts(entry.format, name, digest, len(entry.files), entry.rows) for entry in made.formats]
     return tuple(found)
 
 
@@ -185,7 +187,7 @@ def _previous(connection: duckdb.DuckDBPyConnection, batches: Sequence[Batch], m
     rows = connection.execute(
         "SELECT uid, occurred_at, leaf_index, coalesce(actor_name, actor_id, ''), action, coalesce(target_name, target_id, '')"
         " FROM events WHERE leaf_index >= $size AND occurred_at >= $since AND occurred_at < $until ORDER BY occurred_at, uid",
-        {"size": before["log_size"], "since": _midnight(month.first), "until": _midnight(month.until)},
+        {"size": before["log_size"], "since": midnight(month.first), "until": midnight(month.until)},
     ).fetchall()
     late = []
     for uid, occurred_at, leaf, actor, action, target in rows:
@@ -209,11 +211,3 @@ def _versions() -> dict[str, str]:
 
     named = {name: version(name) for name in ("weasyprint", "fonttools", "jinja2")}
     return {**{key: versions()[key] for key in ("duckdb", "pyarrow")}, **named}
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, UTC)

@@ -15,6 +15,7 @@ import msgspec
 from audit_pipelines.defs import sealing
 from audit_pipelines.defs.signing import Clock
 from audit_pipelines.defs.station import Station, utc_now
+from audit_pipelines.digest import sha256
 from audit_pipelines.errors import SealError
 from audit_pipelines.home import Home
 from audit_pipelines.seal import keys, sealed
@@ -56,7 +57,7 @@ def restored(home: Home, newer: Sequence[bytes], text: str, *, key_lost: bool = 
 
 def _begun(home: Home, station: Station) -> tuple[SealedLog, Ledger, Path] | None:
     """A new log that a killed restore has founded and not finished."""
-    known, aside = sealed.read_ledger(home) or sealed.begun_ledger(home), _asides(home)
+    known, aside = sealed.read_ledger(home) or sealed.begun_ledger(home), sealed.set_aside_logs(home)
     if known is None or known.genesis.previous_statements is None or not aside:
         return None  # what a restored log has pending is not looked at: the notary would refuse it, as it must
     found = sealed.open_log(home, station.settings)
@@ -69,7 +70,7 @@ def _begun(home: Home, station: Station) -> tuple[SealedLog, Ledger, Path] | Non
 
 def _begin(home: Home, station: Station, newer: Sequence[bytes], *, key_lost: bool) -> tuple[SealedLog, Ledger, Path]:
     """Set the old log aside and found the new one; a kill in between leaves ``log.<n>`` and no log."""
-    old, aside = sealed.read_ledger(home), _asides(home)
+    old, aside = sealed.read_ledger(home), sealed.set_aside_logs(home)
     if old is None and aside:
         old = sealed.read_ledger(home, aside[-1])
     if old is None:
@@ -105,7 +106,7 @@ def _take_over(station: Station, found: SealedLog, old: Ledger, tiles: Tiles) ->
             continue
         if isinstance(item, st.Batch):
             batch = there.get(item.seq)
-            if batch is None or sealed.sha256(station.home.batch(item.seq)) != item.manifest.sha256:
+            if batch is None or sha256(station.home.batch(item.seq)) != item.manifest.sha256:
                 break
             found.take_over(item, tiles)
         waiting.append(item)
@@ -128,10 +129,6 @@ def _skipped(found: SealedLog, old: Ledger) -> int:
     return skipped
 
 
-def _asides(home: Home) -> list[Path]:
-    return sorted(home.root.glob("log.[0-9]*"), key=lambda path: int(path.suffix[1:]))
-
-
 def _next_origin(origin: str) -> str:
     """``acme`` becomes ``acme/log2``, that ``acme/log3``: no two logs share a name."""
     stem, _, last = origin.rpartition("/log")
@@ -142,7 +139,7 @@ def _last(home: Home, known: Ledger, name: str, newer: Sequence[bytes]) -> str:
     """The newest checkpoint of the log ``name`` that can be had: from the home, the signer's memory, ``newer``."""
     trusted = [Key(name, keys.public_of(text, "genesis")) for text in known.all_keys()]
     memory = Notary(sealed.keys_folder(home, home.settings()), []).memory(name)
-    folders = [home.log, *_asides(home)]
+    folders = [home.log, *sealed.set_aside_logs(home)]
     texts = [path.read_bytes() for folder in folders if (path := folder / name.rpartition("/")[2] / "checkpoint").is_file()]
     texts += [memory.note.encode()] if memory and memory.note else []
     found: dict[bytes, Checkpoint] = {}

@@ -22,8 +22,9 @@ from audit_pipelines.errors import EvidenceError
 from audit_pipelines.home import Home
 from audit_pipelines.seal import keys, proofs
 from audit_pipelines.seal import statements as st
+from audit_pipelines.seal.appending import entries
 from audit_pipelines.seal.ledger import Ledger
-from audit_pipelines.seal.log import checkpoint_path, checkpoint_sizes, entries, read_checkpoint
+from audit_pipelines.seal.log import checkpoint_path, checkpoint_sizes, read_checkpoint
 from audit_pipelines.seal.standalone import Bad, Edge, Key, check, check_consistency, leaf_hash, open_checkpoint, parse_vkey
 from audit_pipelines.seal.tiles import WIDTH, Tiles
 from audit_pipelines.typeset.integrity import DrillCount, Head, Integrity, LogFile, SealedBatch, SigningKey

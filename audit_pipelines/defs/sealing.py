@@ -39,10 +39,11 @@ def seal(station: Station) -> list[Batch]:
     keeping.finish(found)
     keeping.state_policy(found, station)
     known = found.ledger.batches()
-    todo = [batch for batch in station.batches() if batch.seq not in known]
+    batches = station.batches()
+    todo = [batch for batch in batches if batch.seq not in known]
     station.progress.begin("seal", sum(batch.size - batch.first for batch in todo))
     for batch in todo:
-        found.seal(batch, conflicts(station.home, station.batches(), batch))
+        found.seal(batch, conflicts(station.home, batches, batch))
         station.progress.advance("seal", batch.size - batch.first)
     station.progress.end("seal")
     return todo

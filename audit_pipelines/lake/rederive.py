@@ -4,7 +4,6 @@ Byte for byte the same with the same dialect and versions. The evidence's digest
 damaged file is never turned into rows. What does not belong here: the mapping itself (``derive``).
 """
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from audit_pipelines.batch import Batch, EvidenceFile
+from audit_pipelines.digest import sha256
 from audit_pipelines.durable import make_folder, publish
 from audit_pipelines.errors import LakeError
 from audit_pipelines.home import Home
@@ -105,7 +105,7 @@ def _one(
     staged = home.staging / f"rederive-{file.first}.parquet"
     check_digest(home.root / file.path, file.sha256)
     derive_file(connection, batch, file, dialect, evidence=home.root / file.path, staged=staged)
-    if final.is_file() and _digest(final) == _digest(staged):
+    if final.is_file() and sha256(final) == sha256(staged):
         staged.unlink()
         return False
     check_identity(connection, final, staged, dialect)
@@ -219,10 +219,5 @@ def check_digest(path: Path, expected: str) -> None:
     """
     if not path.is_file():
         raise LakeError("an evidence file is missing", where=str(path), todo="restore it from a backup")
-    if (found := _digest(path)) != expected:
+    if (found := sha256(path)) != expected:
         raise LakeError(f"SHA-256 is {found}, the manifest says {expected}", where=str(path), todo="restore it from a backup")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

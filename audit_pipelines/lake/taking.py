@@ -5,7 +5,6 @@ Order: (1) an erasure's new files under new names and (2) the removal, by the sa
 (``purge``, ``erase``).
 """
 
-import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
@@ -16,6 +15,7 @@ import msgspec
 
 from audit_pipelines import removal as removal_module
 from audit_pipelines.batch import Batch, kind_of
+from audit_pipelines.digest import sha256
 from audit_pipelines.drop import archived, where_it_lies
 from audit_pipelines.durable import make_folder, sync_folder
 from audit_pipelines.errors import LakeError
@@ -89,13 +89,7 @@ def findings_files(home: Home, batches: Iterable[Batch], days: Iterable[date]) -
 
 def findings_file(home: Home, path: Path, day: date) -> Taken:
     """One findings file as it lies on disk."""
-    return Taken(what="findings", path=home.relative(path), sha256=digest_of(path), day=day)
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file, hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return Taken(what="findings", path=home.relative(path), sha256=sha256(path), day=day)
 
 
 def commit_removal(home: Home, removal: Removal, pairs: Sequence[tuple[Path, Path]] = ()) -> None:
@@ -155,7 +149,7 @@ def delete(home: Home, removal: Removal) -> int:
     for paths in steps:
         folders = set()
         for path in paths:
-            if path.is_file() and old.get(home.relative(path)) in (None, digest_of(path)):
+            if path.is_file() and old.get(home.relative(path)) in (None, sha256(path)):
                 path.unlink()
                 folders.add(path.parent)
                 deleted += 1

@@ -6,7 +6,6 @@ What does not belong here: the protocols (``timestamp``, ``witness``).
 """
 
 import logging
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -105,8 +104,3 @@ def _ask(found: SealedLog, seal: Seal, old: int, size: int) -> bytes:
         vkey=seal.witness_key,
         timeout=settings_module.seconds(seal.timeout, key="seal.timeout"),
     )
-
-
-def token_sizes(home: Home) -> list[int]:
-    """Statements sizes that have a token, smallest first."""
-    return sorted(int(path.stem) for path in Path(anchors(home)).glob("*.tsr") if path.stem.isdecimal())

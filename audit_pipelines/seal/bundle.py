@@ -17,13 +17,15 @@ from typing import Final, Literal
 import msgspec
 
 from audit_pipelines.batch import Batch, EvidenceFile
+from audit_pipelines.digest import sha256
 from audit_pipelines.durable import sync_file, sync_folder
 from audit_pipelines.errors import SealError
 from audit_pipelines.home import Home
 from audit_pipelines.removal import removals
 from audit_pipelines.seal import keys, leaves, proofs, sealed, standalone
+from audit_pipelines.seal.appending import entries
 from audit_pipelines.seal.ledger import Ledger
-from audit_pipelines.seal.log import checkpoint_sizes, entries, read_checkpoint
+from audit_pipelines.seal.log import checkpoint_after, read_checkpoint
 from audit_pipelines.seal.standalone import Key
 from audit_pipelines.seal.tiles import Tiles
 
@@ -144,7 +146,7 @@ def write_bundle(
         part.unlink()
         raise SealError("would be larger than a plain zip can be", where=str(final), todo="bundle single days") from None
     sync_file(part)
-    digest = sealed.sha256(part)
+    digest = sha256(part)
     os.rename(part, final)
     sync_folder(final.absolute().parent)
     return Bundled(final, digest, count, packing.disclosed, packing.withheld, len(batches) - len(ready))
@@ -207,7 +209,7 @@ def _checkpoints(packing: _Packing, size: int, total: int) -> None:
     if not past:
         return
     index = packing.ledger.batches()[packing.batches[len(past) - 1].seq][0]
-    old = {"events": past[-1].size, "statements": next(at for at in checkpoint_sizes(packing.log("statements")) if at > index)}
+    old = {"events": past[-1].size, "statements": checkpoint_after(packing.log("statements"), index)}
     for name, (at, tiles) in newest.items():
         packing.add(f"checkpoints/{name}.old", read_checkpoint(packing.log(name), old[name]))
         path = proofs.consistency(tiles, old[name], at)
@@ -249,7 +251,7 @@ def _lines(packing: _Packing, file: EvidenceFile, first: int, count: int) -> Ite
 def _tokens(packing: _Packing, total: int) -> list[str]:
     """The first token after each batch of the scope, with the checkpoint that it is over."""
     folder = sealed.anchors(packing.home)
-    sizes = sorted(int(path.stem) for path in folder.glob("*.tsr") if path.stem.isdecimal() and int(path.stem) <= total)
+    sizes = [size for size in sealed.token_sizes(packing.home) if size <= total]
     known = packing.ledger.batches()
     days = {packing.scope.first + timedelta(days=n) for n in range((packing.scope.until - packing.scope.first).days)}
     mine = [known[batch.seq][0] for batch in packing.batches if any(day.day in days for day in batch.days)]

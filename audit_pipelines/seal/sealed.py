@@ -7,7 +7,6 @@ what else is stated (``defs``).
 """
 
 import base64
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,31 +15,21 @@ from pathlib import Path
 from typing import Final
 
 from audit_pipelines.batch import Batch
+from audit_pipelines.digest import sha256
 from audit_pipelines.durable import make_folder, sync_folder
 from audit_pipelines.errors import EvidenceError, SealError
 from audit_pipelines.home import Home
 from audit_pipelines.retention import Policy
 from audit_pipelines.seal import keys, leaves, ledger
 from audit_pipelines.seal import statements as st
-from audit_pipelines.seal.digests import check_digest, digested, sha256
+from audit_pipelines.seal.appending import append, entries, finish_pending, keep_pending, pending
 from audit_pipelines.seal.ledger import Ledger
-from audit_pipelines.seal.log import (
-    Log,
-    append,
-    checkpoint_sizes,
-    entries,
-    finish_pending,
-    is_founded,
-    keep_pending,
-    pending,
-    read_checkpoint,
-)
+from audit_pipelines.seal.log import Log, checkpoint_after, is_founded, read_checkpoint
 from audit_pipelines.seal.notary import Notary
 from audit_pipelines.seal.standalone import Bad, Edge, leaf_hash, open_checkpoint
 from audit_pipelines.seal.tiles import Tiles
 from audit_pipelines.settings import Settings
 
-__all__ = ["SealedLog", "digested", "found_log", "found_with", "open_log", "read_ledger", "sha256"]
 _PAIRS: Final = 1000
 """Conflicts in one statement."""
 
@@ -95,7 +84,7 @@ class SealedLog:
     def _leaves(self, batch: Batch) -> Iterator[bytes]:
         for file in batch.evidence:
             path = self.home.root / file.path
-            check_digest(path, file.sha256)
+            _check_digest(path, file.sha256)
             count = 0
             for block in leaves.hashes(path):
                 count += len(block) // 32
@@ -110,7 +99,7 @@ class SealedLog:
             seq=batch.seq,
             run_id=batch.run_id,
             extracted_at=batch.extracted_at,
-            manifest=digested(self.home, path),
+            manifest=st.digested(self.home, path),
             events=st.Range(first=batch.first, size=batch.size, root=root),
             oldest=min((file.oldest for file in batch.evidence), default=None),
             newest=max((file.newest for file in batch.evidence), default=None),
@@ -142,8 +131,8 @@ class SealedLog:
         found = self.ledger.batches().get(seq)
         if found is None:
             raise EvidenceError("the batch is not sealed", where=f"batch {seq}", todo="run: audit-pipelines night")
-        size = next(size for size in checkpoint_sizes(self.statements.folder) if size > found[0])
-        return found[0], read_checkpoint(self.statements.folder, size)
+        folder = self.statements.folder
+        return found[0], read_checkpoint(folder, checkpoint_after(folder, found[0]))
 
 
 def anchors(home: Home) -> Path:
@@ -153,8 +142,34 @@ def anchors(home: Home) -> Path:
 
 def newest_token(home: Home) -> str | None:
     """Digest of the newest RFC 3161 token."""
-    sizes = [int(path.stem) for path in anchors(home).glob("*.tsr") if path.stem.isdecimal()]
-    return hashlib.sha256((anchors(home) / f"{max(sizes)}.tsr").read_bytes()).hexdigest() if sizes else None
+    sizes = token_sizes(home)
+    return sha256(anchors(home) / f"{sizes[-1]}.tsr") if sizes else None
+
+
+def token_sizes(home: Home) -> list[int]:
+    """Statements sizes that have a token, smallest first."""
+    return sorted(int(path.stem) for path in anchors(home).glob("*.tsr") if path.stem.isdecimal())
+
+
+def set_aside_logs(home: Home) -> list[Path]:
+    """The folders ``log.<n>`` of logs that were set aside, oldest first."""
+    found = [path for path in home.root.glob("log.*") if path.is_dir() and path.suffix[1:].isdecimal()]
+    return sorted(found, key=lambda path: int(path.suffix[1:]))
+
+
+def _check_digest(path: Path, expected: str) -> None:
+    """Compare a file with the digest of its manifest before it is sealed.
+
+    Raises:
+        SealError: it is missing or differs.
+    """
+    try:
+        found = sha256(path)
+    except OSError as error:
+        raise SealError(f"cannot be read: {error.strerror}", where=str(path), todo="restore it from a backup") from None
+    if found != expected:
+        todo = "it is not sealed; restore it from a backup"
+        raise SealError(f"SHA-256 is {found}, the manifest says {expected}", where=str(path), todo=todo)
 
 
 def read_ledger(home: Home, folder: Path | None = None) -> Ledger | None:

@@ -6,11 +6,14 @@ What does not belong here: the log they stand in (``log``) and what follows from
 """
 
 from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
 
+from audit_pipelines.digest import sha256
 from audit_pipelines.errors import EvidenceError, SealError
+from audit_pipelines.home import Home
 
 VERSION: Final = 1
 LIMIT: Final = 65_535
@@ -52,6 +55,11 @@ class Digested(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     sha256: str
+
+
+def digested(home: Home, path: Path) -> Digested:
+    """A file's path and digest, as statements name it."""
+    return Digested(path=home.relative(path), sha256=sha256(path))
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from audit_pipelines.errors import EvidenceError, SealError
-from audit_pipelines.seal.timestamp import Answer, post, printable
+from audit_pipelines.seal.post import Answer, post, printable
 
 COSIGNATURE: Final = 4
 """Signature type of Ed25519 cosignatures (tlog-cosignature)."""

@@ -185,11 +185,6 @@ def file_name(prefix: str, part: int, label: str, sha256: str, suffix: str) -> s
     return f"{prefix}p{part:02d}.{label + '.' if label else ''}{sha256[:8]}.{suffix}"
 
 
-def manifest_path(drops: Path, seq: int, day: date, kind: Kind) -> Path:
-    """``_manifests/20260105.b000007.manifest.json``."""
-    return Name(seq, day, kind).manifest(drops)
-
-
 def _compact(day: date) -> str:
     return f"{day.year:04d}{day.month:02d}{day.day:02d}"
 

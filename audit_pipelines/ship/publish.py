@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from audit_pipelines import durable
 from audit_pipelines.batch import Batch
+from audit_pipelines.digest import sha256
 from audit_pipelines.drop import Drop, where_it_lies
 from audit_pipelines.errors import DropError
 from audit_pipelines.ship import codec, manifest
@@ -163,7 +164,7 @@ def _publish(order: Order, result: DropManifest, files: Pairs) -> None:
         there = where_it_lies(order.drops, entries[final].path, order.name.day)
         if not there.exists():
             missing.append((staged, final))
-        elif _digest(there) != entries[final].sha256:
+        elif sha256(there) != entries[final].sha256:
             raise _differs(there)
     durable.publish_all(missing)
     content = manifest.encode(result)
@@ -189,8 +190,3 @@ def _differs(path: Path) -> DropError:
     what = "a file of this batch and day is there with other content"
     todo = "it was made with other settings or another version: use those again, or move it away if no reader has seen it"
     return DropError(what, where=str(path), todo=todo)
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

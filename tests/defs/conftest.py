@@ -64,7 +64,7 @@ def tree(home: Home) -> dict[str, str]:
 
 def announce(home: Home, removal: Removal) -> None:
     """Tell the signer of a removal that a test makes itself, as the commands do."""
-    keeping._announce(sealed.open_log(home, home.settings()), removal)
+    keeping.announce(sealed.open_log(home, home.settings()), removal)
 
 
 class Yard:

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from audit_pipelines.defs.standing import standing
 from audit_pipelines.defs.verifying import verify_home
+from audit_pipelines.digest import sha256
 from audit_pipelines.seal import anchor, sealed
 from audit_pipelines.seal import statements as st
 from tests.defs.conftest import Yard, day_of_records
@@ -63,12 +64,12 @@ def test_every_night_gets_a_token_and_the_next_batch_names_it(yard: Yard, author
         first = newest(yard)
         a_night(yard, 6)
     folder = sealed.anchors(yard.home)
-    assert anchor.token_sizes(yard.home) == [first, newest(yard)]
+    assert sealed.token_sizes(yard.home) == [first, newest(yard)]
     stamped = yard.home.log / "statements" / "checkpoints" / str(first)
     command = ["openssl", "ts", "-verify", "-in", folder / f"{first}.tsr", "-CAfile", authority.roots, "-data", stamped]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
     batches = [item for item in sealed.read_ledger(yard.home).statements if isinstance(item, st.Batch)]
-    assert [item.previous_token_sha256 for item in batches] == [None, sealed.sha256(folder / f"{first}.tsr")]
+    assert [item.previous_token_sha256 for item in batches] == [None, sha256(folder / f"{first}.tsr")]
 
 
 def test_a_night_without_its_token_goes_on_says_so_and_gets_it_later(yard: Yard, authority: Authority):
@@ -82,7 +83,7 @@ def test_a_night_without_its_token_goes_on_says_so_and_gets_it_later(yard: Yard,
     with stamping(authority) as url:
         settings(yard, timestamp_url=f"{url}/add-checkpoint", timestamp_certificate=str(authority.roots))
         a_night(yard, 6)
-    assert anchor.token_sizes(yard.home) == [first, newest(yard)]
+    assert sealed.token_sizes(yard.home) == [first, newest(yard)]
     assert anchor.missing(yard.home) == anchor.Missing()
 
 

@@ -12,17 +12,8 @@ from hypothesis import strategies as st
 
 from audit_pipelines.errors import EvidenceError, SealError
 from audit_pipelines.seal import keys, proofs
-from audit_pipelines.seal.log import (
-    append,
-    checkpoint_sizes,
-    entries,
-    finish_pending,
-    is_founded,
-    keep_pending,
-    pending,
-    read_checkpoint,
-    read_edge,
-)
+from audit_pipelines.seal.appending import append, entries, finish_pending, keep_pending, pending
+from audit_pipelines.seal.log import checkpoint_sizes, is_founded, read_checkpoint, read_edge
 from audit_pipelines.seal.standalone import Bad, open_checkpoint
 from audit_pipelines.seal.tiles import Tiles
 

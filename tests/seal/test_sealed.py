@@ -13,8 +13,9 @@ import pytest
 from audit_pipelines.errors import EvidenceError, SealError
 from audit_pipelines.seal import keys, sealed
 from audit_pipelines.seal import statements as st
+from audit_pipelines.seal.appending import append, entries
 from audit_pipelines.seal.leaves import leaf
-from audit_pipelines.seal.log import Log, append, checkpoint_sizes, entries, read_checkpoint
+from audit_pipelines.seal.log import Log, checkpoint_sizes, read_checkpoint
 from audit_pipelines.seal.notary import Notary
 from audit_pipelines.seal.standalone import open_checkpoint
 

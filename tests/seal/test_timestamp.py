@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_pipelines.errors import AuditError, EvidenceError, SealError
-from audit_pipelines.seal import timestamp
+from audit_pipelines.seal import post, timestamp
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 
@@ -236,7 +236,7 @@ def test_a_rejection_is_told_in_the_authority_s_words(service, tmp_path):
         ((200, {}, b""), "no time-stamp answer"),
         ((200, {}, b"<html>hello</html>"), "no time-stamp answer"),
         ((200, {}, bytes.fromhex("30053003020100")), "no time-stamp answer"),  # granted, but no token inside
-        ((200, {}, b"x" * (timestamp.ANSWER_LIMIT + 1)), "more than 65536 bytes"),
+        ((200, {}, b"x" * (post.ANSWER_LIMIT + 1)), "more than 65536 bytes"),
         ((404, {}, b"no\x1b[31m such page"), r"refused \(404\): no\\x1b\[31m such page"),
         ((429, {}, b""), r"refused \(429\)"),
         ((302, {"Location": "/other"}, b""), r"redirects \(302\) to /other"),
@@ -287,7 +287,7 @@ def test_an_answer_that_trickles_past_the_time_out_is_left(service):
     service.answer = script((200, {}, b"slow"))
     clock = iter(range(0, 1000, 100))
     with pytest.raises(SealError, match="no whole answer within 5 s"):
-        timestamp.post(service.url, b"x", kind="text/plain", timeout=5.0, clock=lambda: next(clock))
+        post.post(service.url, b"x", kind="text/plain", timeout=5.0, clock=lambda: next(clock))
 
 
 @pytest.mark.parametrize(

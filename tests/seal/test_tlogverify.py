@@ -6,8 +6,9 @@ import subprocess
 import pytest
 
 from audit_pipelines.seal import keys, proofs
+from audit_pipelines.seal.appending import append
 from audit_pipelines.seal.leaves import leaf
-from audit_pipelines.seal.log import append, read_checkpoint
+from audit_pipelines.seal.log import read_checkpoint
 from audit_pipelines.seal.standalone import Key
 from audit_pipelines.seal.tiles import Tiles
 

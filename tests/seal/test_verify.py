@@ -32,8 +32,9 @@ from audit_pipelines.home import Home
 from audit_pipelines.removal import removals
 from audit_pipelines.seal import keys, sealed, timestamp
 from audit_pipelines.seal import statements as st
+from audit_pipelines.seal.appending import finish_pending, keep_pending
 from audit_pipelines.seal.ledger import Ledger
-from audit_pipelines.seal.log import checkpoint_path, checkpoint_sizes, finish_pending, keep_pending
+from audit_pipelines.seal.log import checkpoint_path, checkpoint_sizes
 from audit_pipelines.seal.standalone import Checkpoint, Key
 from audit_pipelines.seal.tiles import Tiles
 from audit_pipelines.seal.verify import evidence as verify_evidence
@@ -393,7 +394,7 @@ def test_a_removal_without_its_statement_is_a_fault_until_the_next_night(home):
 def test_a_removal_that_a_killed_run_left_is_stated_by_the_next_night(home):
     station = made.station_of(home, LATER.date())
     removal = keeping.plan(station).removal
-    keeping._announce(sealed.open_log(home, home.settings()), removal)
+    keeping.announce(sealed.open_log(home, home.settings()), removal)
     keeping.purge.commit_removal(home, removal)
     station.close()
     a_night(home, LATER.date() + timedelta(days=1))

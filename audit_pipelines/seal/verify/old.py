@@ -4,12 +4,12 @@ Their events were sealed anew in the log that follows, so evidence is not looked
 """
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from audit_pipelines.errors import SealError
 from audit_pipelines.home import Home
 from audit_pipelines.seal.keys import public_of
 from audit_pipelines.seal.ledger import Ledger
+from audit_pipelines.seal.sealed import set_aside_logs
 from audit_pipelines.seal.standalone import Bad, Checkpoint, Key, open_checkpoint
 from audit_pipelines.seal.verify.check import Check, Fault, counted
 from audit_pipelines.seal.verify.heads import Heads, check_signatures, read_heads
@@ -18,17 +18,11 @@ from audit_pipelines.seal.verify.tiles import examine, groups, tiles_check
 from audit_pipelines.seal.verify.told import Told
 
 
-def folders(home: Home) -> list[Path]:
-    """Logs that were set aside, oldest first."""
-    found = [path for path in home.root.glob("log.*") if path.is_dir() and path.suffix[1:].isdecimal()]
-    return sorted(found, key=lambda path: int(path.suffix[1:]))
-
-
 def check_old(home: Home, ledger: Ledger) -> tuple[Check, list[Told]]:
     """Signatures, tiles and statements of each old log, and whether the present one follows the last of them."""
     faults: list[Fault] = []
     notes: list[str] = []
-    there = folders(home)
+    there = set_aside_logs(home)
     keys = set(ledger.all_keys())
     told: list[Told] = []
     last: dict[str, Heads] = {}

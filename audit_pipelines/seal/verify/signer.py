@@ -11,8 +11,8 @@ from pathlib import Path
 from audit_pipelines.batch import Batch
 from audit_pipelines.errors import EvidenceError, SealError
 from audit_pipelines.seal import proofs
+from audit_pipelines.seal.appending import pending
 from audit_pipelines.seal.ledger import Ledger
-from audit_pipelines.seal.log import pending
 from audit_pipelines.seal.notary import Memory, Notary
 from audit_pipelines.seal.standalone import Edge
 from audit_pipelines.seal.verify.check import Check, Fault, counted

@@ -12,9 +12,9 @@ from audit_pipelines.errors import EvidenceError, SealError
 from audit_pipelines.home import Home
 from audit_pipelines.seal import ledger
 from audit_pipelines.seal import statements as st
+from audit_pipelines.seal.appending import entries
 from audit_pipelines.seal.keys import public_of
 from audit_pipelines.seal.ledger import Ledger
-from audit_pipelines.seal.log import entries
 from audit_pipelines.seal.standalone import leaf_hash
 from audit_pipelines.seal.tiles import HASH, WIDTH, tile_path
 from audit_pipelines.seal.verify.check import Check, Fault, counted
