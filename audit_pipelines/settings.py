@@ -16,12 +16,16 @@ import msgspec
 
 from audit_pipelines.drop import Drop, check_drop
 from audit_pipelines.errors import SettingsError
+from audit_pipelines.serving import Serve, check_serve
 
 FILE = "audit.toml"
+ACCESS = "audit-pipelines"
+"""Name and dialect of the built-in source: the home's own access log, which no settings name (``Source.kind`` ``access``)."""
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,40}[a-z0-9])?")
 _ORIGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,200}")
 _DURATION = re.compile(r"(\d+)(s|m|h|d)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_ASKED = ("from", "to", "limit", "cursor")
 _SLUG_RULE = "use 1 to 42 of a-z, 0-9, - and _, a letter or digit at both ends"
 
 
@@ -43,7 +47,8 @@ class Source(_Strict, frozen=True, kw_only=True):
     """``[[sources]]``: one origin of records."""
 
     name: str
-    kind: Literal["files", "terracotta"]
+    kind: Literal["files", "terracotta", "access"]
+    """``access`` is built in and never configured."""
     dialect: str
     path: str | None = None
     """kind ``files``: a folder or a glob; relative paths are relative to the home."""
@@ -53,6 +58,8 @@ class Source(_Strict, frozen=True, kw_only=True):
     """kind ``terracotta``: base address of the API."""
     token_env: str | None = None
     """kind ``terracotta``: name of the environment variable with the bearer token."""
+    query: dict[str, str] = {}
+    """kind ``terracotta``: more parameters for every request, e.g. ``{ format = "record" }``; no secrets."""
     page_size: int = 1000
     timeout: str = "30s"
     """Longest wait for a connection and for each read."""
@@ -138,6 +145,7 @@ class Settings(_Strict, frozen=True, kw_only=True):
     drops: dict[str, Drop] = msgspec.field(default_factory=lambda: {"generic": Drop(), "ecs": Drop()})
     report: Report = Report()
     notify: Notify = Notify()
+    serve: Serve = Serve()
 
 
 T = TypeVar("T")
@@ -207,6 +215,9 @@ def _check(settings: Settings, file: str) -> None:
             raise SettingsError(f"{name!r} cannot be part of a file name", where=f"{file}: drops", todo=_SLUG_RULE)
         check_drop(drop, f"{file}: drops.{name}")
     _check_retention(settings.retention, file)
+    check_serve(settings.serve, f"{file}: serve")
+    for key in ("query_timeout", "session"):
+        _some_time(getattr(settings.serve, key), f"serve.{key}", file)
 
 
 def _check_retention(retention: Retention, file: str) -> None:
@@ -241,6 +252,9 @@ def _check_sources(sources: tuple[Source, ...], file: str) -> None:
         if source.name in names:
             raise SettingsError(f"{source.name!r} is used twice", where=f"{where}.name", todo="give each source its own name")
         names.add(source.name)
+        if source.name == ACCESS or source.kind == "access":
+            todo = "leave it out (a night takes state/access by itself), or give another source another name"
+            raise SettingsError(f"{ACCESS!r} is the home's own access log, which is built in", where=f"{where}.name", todo=todo)
         for key in ("path",) if source.kind == "files" else ("url", "token_env"):
             if not getattr(source, key):
                 raise SettingsError(f"kind {source.kind!r} needs {key!r}", where=where, todo=f"add {key} = ...")
@@ -249,6 +263,14 @@ def _check_sources(sources: tuple[Source, ...], file: str) -> None:
         if source.retries < 0:
             raise SettingsError("must not be negative", where=f"{where}.retries", todo="the default is 5")
         _some_time(source.timeout, f"sources[{number}].timeout", file)
+        _check_query(source, f"{where}.query")
+
+
+def _check_query(source: Source, where: str) -> None:
+    """What every request sets by itself cannot be set again."""
+    for name in source.query:
+        if not name or name in _ASKED:
+            raise SettingsError(f"{name!r} is no further parameter", where=where, todo=f"not {', '.join(_ASKED)}")
 
 
 def _some_time(text: str, key: str, file: str) -> None:
