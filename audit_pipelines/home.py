@@ -38,13 +38,18 @@ class Home:
 
     @property
     def state(self) -> Path:
-        """What may be lost without losing evidence: lock, cursors, caches, Dagster's instance, drafts."""
+        """What may be lost without losing evidence: lock, cursors, caches, Dagster's instance, drafts; but see ``access``."""
         return self.root / "state"
 
     @property
     def staging(self) -> Path:
         """Unfinished files, on the same file system as the lake; the next run removes them."""
         return self.root / "state" / "staging"
+
+    @property
+    def access(self) -> Path:
+        """What was read through ``serve``: ``<day>.<instance>.ndjson``, until a night has sealed it. Not to be lost before."""
+        return self.state / "access"
 
     @property
     def lock_file(self) -> Path:

@@ -5,6 +5,7 @@ not belong here: what is an event, duplicates, storage (``lake``).
 """
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 from audit_pipelines import settings
@@ -17,16 +18,23 @@ DIALECTS = Path(__file__).parent / "dialects"
 
 
 def open_source(
-    source: settings.Source, *, home: Home, dialect: Dialect, seen: Mapping[str, tuple[int, int]], environ: Mapping[str, str]
+    source: settings.Source,
+    *,
+    home: Home,
+    dialect: Dialect,
+    seen: Mapping[str, tuple[int, int]],
+    environ: Mapping[str, str],
+    today: date,
 ) -> Source:
-    """The reader for one ``[[sources]]`` table.
+    """The reader for one ``[[sources]]`` table, or for the home's own access log.
 
     Args:
         source: its settings.
         home: relative paths of files are relative to it.
         dialect: the dialect that its settings name.
-        seen: kind ``files``: (size, mtime in ns) by path of finished readings; such files are skipped.
+        seen: kinds ``files`` and ``access``: (size, mtime in ns) by path of finished readings; such files are skipped.
         environ: environment variables, for the token.
+        today: the UTC date of the run; kind ``access`` takes files of it for unfinished.
 
     Raises:
         SourceError: ``auth``: the variable that should hold the token is missing or empty; ``connection``:
@@ -36,6 +44,10 @@ def open_source(
         from audit_pipelines.extract.files import FilesSource
 
         return FilesSource(source, home.root, dialect, seen)
+    if source.kind == "access":
+        from audit_pipelines.extract.access import AccessSource
+
+        return AccessSource(home, seen, today)
     from audit_pipelines.extract.http import Client
     from audit_pipelines.extract.terracotta import TerracottaSource
 

@@ -2,8 +2,8 @@
 
 The API as this module takes it (docs/sources.md says what is assumed): ``GET
 /v1/audit-logs?from=2026-01-05&to=2026-01-06&limit=1000[&cursor=...]``, ``to`` excluded, answers
-``{"data": [...], "next_cursor": "..." or null, "total": N}``. What does not belong here: connections and
-retries (``http``), and what a record means (the dialect).
+``{"data": [...], "next_cursor": "..." or null, "total": N}``. The setting ``query`` adds parameters to each
+request. What does not belong here: connections and retries (``http``), and what a record means (the dialect).
 """
 
 import queue
@@ -130,8 +130,8 @@ class TerracottaSource:
             raise SourceError(what, where=self._where(target), todo="the next run asks again", kind="incomplete")
 
     def _target(self, day: date, cursor: str) -> str:
-        query = {"from": day.isoformat(), "to": (day + timedelta(days=1)).isoformat(), "limit": str(self._source.page_size)}
-        return f"{PATH}?{urlencode(query | ({'cursor': cursor} if cursor else {}))}"
+        span = {"from": day.isoformat(), "to": (day + timedelta(days=1)).isoformat(), "limit": str(self._source.page_size)}
+        return f"{PATH}?{urlencode(span | self._source.query | ({'cursor': cursor} if cursor else {}))}"
 
     def _decode(self, body: bytes, target: str) -> _Page:
         try:

@@ -17,9 +17,15 @@ from audit_pipelines.record import Block, Finished
 DAY = date(2026, 1, 5)
 
 
-def source(url: str, page_size: int = 2) -> TerracottaSource:
+def source(url: str, page_size: int = 2, query: dict[str, str] | None = None) -> TerracottaSource:
     table = settings.Source(
-        name="terracotta", kind="terracotta", dialect="terracotta", url=url, token_env="T", page_size=page_size
+        name="terracotta",
+        kind="terracotta",
+        dialect="terracotta",
+        url=url,
+        token_env="T",
+        page_size=page_size,
+        query=query or {},
     )
     client = Client(base=url, token="t", token_env="T", timeout=5, retries=0, sleep=lambda _: None)
     return TerracottaSource(table, client)
@@ -55,6 +61,16 @@ def test_every_page_of_every_day_comes_in_order_of_the_days(service):
     service.answer = paging(counts)
     pieces = list(source(service.url).read(list(reversed(days))))
     assert ids(pieces) == [event["id"] for day in days for event in events(str(day), counts[str(day)])]
+
+
+def test_further_parameters_go_with_every_request(service):
+    """Another home's API gives records as its own source sent them: ``format=record``."""
+    service.answer = paging({"2026-01-05": 3})
+    assert len(ids(source(service.url, query={"format": "record", "q": "a&b"}).read([DAY]))) == 3
+    assert service.asked == [
+        "/v1/audit-logs?from=2026-01-05&to=2026-01-06&limit=2&format=record&q=a%26b",
+        "/v1/audit-logs?from=2026-01-05&to=2026-01-06&limit=2&format=record&q=a%26b&cursor=2",
+    ]
 
 
 def test_each_answer_is_a_reading_with_its_request_and_digest(service):
