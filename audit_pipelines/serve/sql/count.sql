@@ -1,0 +1,2 @@
+-- question: How many events fulfil the filter?
+SELECT count(*) AS events FROM events

@@ -1,0 +1,5 @@
+-- question: At which leaves are the oldest $rows events?
+SELECT uid, epoch_us(occurred_at) AS time, leaf_index
+FROM events
+ORDER BY occurred_at, uid
+LIMIT $rows
