@@ -16,9 +16,8 @@ from audit_pipelines.batch import EvidenceFile
 from audit_pipelines.home import Home
 from audit_pipelines.lake.read import LEAF_INDEX, connect
 
-EVENTS: Final = (
-    f"(SELECT * EXCLUDE (filename), {LEAF_INDEX} FROM read_parquet($files, filename = true, hive_partitioning = false))"
-)
+_PARQUET: Final = "read_parquet($files, filename = true, hive_partitioning = false)"
+EVENTS: Final = f"(SELECT * EXCLUDE (filename), {LEAF_INDEX} FROM {_PARQUET})"  # noqa: S608 - the program's own text
 """The relation of a statement: the canonical columns and leaf_index of the files in ``$files``."""
 AT_ONCE: Final = 4
 """Statements that run at the same time; others wait their turn."""
@@ -30,6 +29,10 @@ Row = tuple[Any, ...]
 
 class QueryTimeout(Exception):  # noqa: N818 - an answer to the request, not a fault of the program
     """The statement took longer than a request may, or did not get its turn."""
+
+
+class FilesChanged(Exception):  # noqa: N818 - a removal came between; the same request works again
+    """A file that the manifests named is gone."""
 
 
 class Engine:
@@ -67,7 +70,7 @@ class Engine:
 
         Raises:
             QueryTimeout: it took too long.
-            LookupError: a file is gone since the manifests were read; read them again.
+            FilesChanged: a file is gone since the manifests were read; read them again.
         """
         if not files:
             return []
@@ -95,6 +98,6 @@ class Engine:
         except duckdb.OutOfMemoryException:
             raise QueryTimeout("needs more memory than one request may have") from None
         except duckdb.IOException as error:
-            raise LookupError(str(error).splitlines()[0]) from None
+            raise FilesChanged(str(error).splitlines()[0]) from None
         finally:
             self._turns.release()

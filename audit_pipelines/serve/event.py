@@ -73,7 +73,7 @@ class Events:
         Raises:
             LakeError, EvidenceError: evidence or log is damaged.
             QueryTimeout: it took too long.
-            LookupError: a file is gone since the manifests were read.
+            FilesChanged: a file is gone since the manifests were read.
         """
         file, batch = log.file_of(leaf), log.batch_of(leaf)
         if file is None or batch is None or leaf - file.first in file.erased:

@@ -42,7 +42,7 @@ class Lines:
 
         Raises:
             QueryTimeout: it took too long.
-            LookupError: a file is gone since the manifests were read.
+            FilesChanged: a file is gone since the manifests were read.
             LakeError: evidence is damaged (``record`` only).
         """
         if form == "event":

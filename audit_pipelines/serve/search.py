@@ -117,7 +117,7 @@ class Search:
 
         Raises:
             QueryTimeout: it took too long.
-            LookupError: a file is gone since the manifests were read.
+            FilesChanged: a file is gone since the manifests were read.
         """
         found = self.walk(log, filters, place, rows, "page")
         return [dict(zip(_COLUMNS, row, strict=True)) for row in found.rows], found.more
@@ -135,7 +135,7 @@ class Search:
 
         Raises:
             QueryTimeout: it took too long.
-            LookupError: a file is gone since the manifests were read.
+            FilesChanged: a file is gone since the manifests were read.
         """
         select = statement(f"{what}_{_NAMES[place.order]}")
         if formatted:
