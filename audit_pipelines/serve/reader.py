@@ -5,7 +5,7 @@ What does not belong here: who may read (``principal``), and the routes.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from fastapi import Request
 
@@ -65,5 +65,7 @@ def visible(principal: Principal, wanted: Filter) -> tuple[Filter, ...]:
     limit = principal.restriction
     if limit is None:
         return (wanted,)
-    user = (limit.actor,) if limit.actor else ()
-    return (wanted, Filter(since=limit.since, until=limit.until, user=user))
+    if limit.report is not None:
+        first = datetime.fromisoformat(f"{limit.report}-01").replace(tzinfo=UTC)
+        return (wanted, Filter(since=first, until=(first + timedelta(days=32)).replace(day=1)))
+    return (wanted, Filter(since=limit.since, until=limit.until, user=(limit.actor,) if limit.actor else ()))
