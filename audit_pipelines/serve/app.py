@@ -1,0 +1,98 @@
+"""The application: middleware, handlers of errors, and the routers, put together.
+
+What does not belong here: a route of its own but the sign of life.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.responses import PlainTextResponse
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from audit_pipelines import __version__
+from audit_pipelines.errors import AuditError
+from audit_pipelines.home import Home
+from audit_pipelines.serve import problems, sessions, signin
+from audit_pipelines.serve.access import AccessLog
+from audit_pipelines.serve.envelope import Doorstep, Envelope
+from audit_pipelines.serve.gate import Gate, open_gate
+from audit_pipelines.settings import Settings
+
+LARGEST_BODY = 64 * 1024
+"""Bytes of a request's body: forms are all that is ever sent here."""
+life = APIRouter(include_in_schema=False)
+
+
+@life.get("/healthz", name="healthz")
+async def healthz() -> PlainTextResponse:
+    """Whether the process answers; says nothing about the home."""
+    return PlainTextResponse("ok\n")
+
+
+def routers() -> tuple[APIRouter, ...]:
+    """Every router there is, in the order in which addresses are matched."""
+    return (life, signin.router)
+
+
+def build(home: Home, *, now: Callable[[], datetime], settings: Settings | None = None) -> FastAPI:
+    """The application over ``home``; ``now`` gives the time in UTC.
+
+    Raises:
+        SettingsError: the settings are not as they must be.
+        HomeError: the tokens file is damaged.
+    """
+    settings = settings or home.settings()
+    gate = open_gate(home, settings, now)
+    app = FastAPI(
+        title="audit-pipelines",
+        version=__version__,
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        root_path=settings.serve.prefix,
+        middleware=_middleware(gate),
+        exception_handlers=_HANDLERS,
+        lifespan=_lifespan,
+    )
+    app.state.gate = gate
+    for router in routers():
+        app.include_router(router)
+    return app
+
+
+_HANDLERS: dict[int | type[Exception], Any] = {
+    HTTPException: problems.on_http,
+    RequestValidationError: problems.on_invalid,
+    AuditError: problems.on_known,
+}
+
+
+def _middleware(gate: Gate) -> list[Middleware]:
+    """From the outside in: a request meets the first one first, an answer the last one."""
+    serve = gate.settings.serve
+    secret = gate.tokens.session_secret()
+    proxies = [Middleware(ProxyHeadersMiddleware, trusted_hosts=list(serve.trusted_proxies))] if serve.trusted_proxies else []  # type: ignore[arg-type] # uvicorn's own ASGI types
+    return [
+        Middleware(Envelope, https=serve.https),
+        *proxies,
+        Middleware(SessionMiddleware, secret_key=secret, **sessions.cookie(serve)),
+        Middleware(Doorstep, serve=serve),
+        Middleware(AccessLog),
+        Middleware(problems.Faults),
+        Middleware(RequestBodyLimitMiddleware, max_body_size=LARGEST_BODY),
+    ]
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.gate.journal.close()
