@@ -29,16 +29,34 @@ _LONGEST = 2048
 _SILENT_QUERY = ("/sign-in", "/l/")
 """Paths whose query may hold what lets somebody in (an authorization code)."""
 ACTIONS: Final = frozenset(
-    "audit_log.viewed audit_log.searched audit_log.event_viewed audit_log.record_viewed audit_log.proof_viewed "
-    "audit_log.exported report.listed report.viewed report.downloaded bundle.downloaded log.verified "
-    "log.checkpoint_read log.tile_read finding.viewed drop.listed operator.viewed link.opened "
-    "authentication.login authentication.logout access.denied".split()
+    {
+        "audit_log.viewed",
+        "audit_log.searched",
+        "audit_log.event_viewed",
+        "audit_log.record_viewed",
+        "audit_log.proof_viewed",
+        "audit_log.exported",
+        "report.listed",
+        "report.viewed",
+        "report.downloaded",
+        "bundle.downloaded",
+        "log.verified",
+        "log.checkpoint_read",
+        "log.tile_read",
+        "finding.viewed",
+        "drop.listed",
+        "operator.viewed",
+        "link.opened",
+        "authentication.login",
+        "authentication.logout",
+        "access.denied",
+    }
 )
 """Every action there is: the source ``audit-pipelines`` maps these."""
 TargetType = Literal["event", "report", "bundle", "drop", "finding", "link", "audit_log"]
 
 
-class Withheld(Exception):
+class WithheldError(Exception):
     """The record of an answer could not be made durable: the answer stops here."""
 
 
@@ -150,7 +168,7 @@ class AccessLog:
             if message["type"] == "http.response.start" and not await _recorded(connection, message["status"]):
                 withheld = True
             if withheld:
-                raise Withheld
+                raise WithheldError
             await send(message)
 
         try:

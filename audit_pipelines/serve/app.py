@@ -80,7 +80,7 @@ def _middleware(gate: Gate) -> list[Middleware]:
     """From the outside in: a request meets the first one first, an answer the last one."""
     serve = gate.settings.serve
     secret = gate.tokens.session_secret()
-    proxies = [Middleware(ProxyHeadersMiddleware, trusted_hosts=list(serve.trusted_proxies))] if serve.trusted_proxies else []  # type: ignore[arg-type] # uvicorn's own ASGI types
+    proxies = [Middleware(ProxyHeadersMiddleware, trusted_hosts=list(serve.trusted_proxies))] if serve.trusted_proxies else []
     return [
         Middleware(Envelope, https=serve.https),
         *proxies,

@@ -62,7 +62,7 @@ class Envelope:
 
 
 class Doorstep:
-    """ASGI middleware: is this request meant for us, and did no other site send it?
+    """ASGI middleware: refuse what is meant for another host, and forms that another site sent.
 
     A Host header of another name would be a page of another site that its own name server points here (DNS
     rebinding). What changes something (POST) must come from a page of ours: ``Sec-Fetch-Site`` says so in today's

@@ -30,7 +30,7 @@ def new_token(home: Home, name: str, scopes: frozenset[str], *, now: datetime, l
     Raises:
         HomeError: the tokens file is damaged or cannot be written.
     """
-    assert scopes and scopes <= SCOPES.keys()
+    assert scopes <= SCOPES.keys()
     return _add(home, "token", name, scopes, None, now=now, lasts=lasts)
 
 

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from audit_pipelines.errors import AuditError, QueryError
 from audit_pipelines.serve import pages
-from audit_pipelines.serve.access import Withheld, path_of, request_id
+from audit_pipelines.serve.access import WithheldError, path_of, request_id
 
 LOGGER = logging.getLogger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
@@ -116,7 +116,7 @@ class Faults:
 
         try:
             await self._app(scope, receive, send_noted)
-        except Withheld:
+        except WithheldError:
             raise
         except Exception:
             request = Request(scope, receive)

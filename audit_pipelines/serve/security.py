@@ -58,7 +58,7 @@ class Needs:
 
         Raises:
             HTTPException: 401 without credentials or with ones that do not count, 403 without the scope or by a link
-                of another kind, 429 too often.
+                of another kind, 429 too often, 400 for a query parameter that a route below ``/v1`` does not declare.
         """
         gate = gate_of(request)
         principal = _credentials(request, gate)
@@ -76,6 +76,8 @@ class Needs:
         if principal.restriction is not None and principal.restriction.kind not in self.links:
             access.mark(request, "access.denied", principal, failed=True)
             raise HTTPException(403, "A link of this kind does not open this.")
+        if access.path_of(request.scope).startswith("/v1/"):
+            _only_declared(request)
         return principal
 
 
@@ -88,7 +90,7 @@ def needs(*scopes: str, action: str, links: Collection[LinkKind] = LINKS, public
         links: kinds of links that may come here; ``()`` = none, because a restriction could not be kept.
         public: whether ``serve.public_log`` opens it to everyone; such reads are not recorded.
     """
-    assert scopes and set(scopes) <= SCOPES.keys(), scopes
+    assert set(scopes) <= SCOPES.keys(), scopes
     assert action in access.ACTIONS, action
     return Needs(scopes, action, tuple(links), public)
 
@@ -156,12 +158,8 @@ async def posted(request: Request) -> FormData:
     return form
 
 
-async def only_declared(request: Request) -> None:
-    """Refuse query parameters that the route does not know: a typing slip must not widen what is asked for.
-
-    Raises:
-        HTTPException: 400, naming the parameter.
-    """
+def _only_declared(request: Request) -> None:
+    """Refuse query parameters that a route of the API does not know: a typing slip must not widen what is asked for."""
     route = request.scope.get("route")
     if not isinstance(route, APIRoute):
         return
