@@ -27,7 +27,7 @@ FOUNDATION = {
     "__init__",
 }
 STAGES = {"extract", "lake", "seal", "ship", "sql", "typeset", "demo"}
-TOP = {"cli", "definitions"}
+TOP = {"cli", "definitions", "serve"}
 MAY_USE_DAGSTER = {"defs", "definitions", "cli"}
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "handler"}
 ENTRY = "__main__"
