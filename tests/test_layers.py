@@ -80,6 +80,7 @@ def wrong_imports(own: str, used: set[str]) -> set[str]:
     if own in STAGES:
         return used - FOUNDATION - {own}
     allowed = FOUNDATION | STAGES | {"defs", own} | ({"definitions"} if own in MAY_NAME_DEFINITIONS else set())
+    allowed |= {"serve"} if own == "cli" else set()
     return used - allowed
 
 
