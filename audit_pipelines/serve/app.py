@@ -22,8 +22,11 @@ from audit_pipelines.errors import AuditError
 from audit_pipelines.home import Home
 from audit_pipelines.serve import problems, sessions, signin
 from audit_pipelines.serve.access import AccessLog
+from audit_pipelines.serve.engine import FilesChanged, QueryTimeout
 from audit_pipelines.serve.envelope import Doorstep, Envelope
+from audit_pipelines.serve.filters import BadParameter
 from audit_pipelines.serve.gate import Gate, open_gate
+from audit_pipelines.serve.reader import Reader
 from audit_pipelines.settings import Settings
 
 LARGEST_BODY = 64 * 1024
@@ -46,7 +49,7 @@ def build(home: Home, *, now: Callable[[], datetime], settings: Settings | None 
     """The application over ``home``; ``now`` gives the time in UTC.
 
     Raises:
-        SettingsError: the settings are not as they must be.
+        SettingsError: the settings are not as they must be, or the OIDC client's secret is not set.
         HomeError: the tokens file is damaged.
     """
     settings = settings or home.settings()
@@ -63,15 +66,23 @@ def build(home: Home, *, now: Callable[[], datetime], settings: Settings | None 
         exception_handlers=_HANDLERS,
         lifespan=_lifespan,
     )
-    app.state.gate = gate
+    app.state.gate, app.state.reader = gate, Reader.open(home, settings, now)
     for router in routers():
         app.include_router(router)
+    if settings.serve.oidc is not None:
+        from audit_pipelines.serve import oidc  # Authlib is loaded only where it is used
+
+        app.state.oidc = oidc.client(settings.serve.oidc)
+        app.include_router(oidc.router)
     return app
 
 
 _HANDLERS: dict[int | type[Exception], Any] = {
     HTTPException: problems.on_http,
     RequestValidationError: problems.on_invalid,
+    BadParameter: problems.on_bad_parameter,
+    QueryTimeout: problems.on_unready,
+    FilesChanged: problems.on_unready,
     AuditError: problems.on_known,
 }
 
@@ -95,4 +106,5 @@ def _middleware(gate: Gate) -> list[Middleware]:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
+    app.state.reader.close()
     app.state.gate.journal.close()

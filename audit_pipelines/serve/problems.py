@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from audit_pipelines.errors import AuditError, QueryError
 from audit_pipelines.serve import pages
 from audit_pipelines.serve.access import WithheldError, path_of, request_id
+from audit_pipelines.serve.engine import FilesChanged
 
 LOGGER = logging.getLogger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
@@ -86,6 +87,18 @@ async def on_invalid(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
     return answer(request, 400, f"{name}: {first['msg']}")
+
+
+async def on_bad_parameter(request: Request, error: Exception) -> Response:
+    """A parameter that a route reads by itself."""
+    return answer(request, 400, str(error))
+
+
+async def on_unready(request: Request, error: Exception) -> Response:
+    """A query that took too long or too much, or a file that a removal took meanwhile: not now, perhaps soon."""
+    if isinstance(error, FilesChanged):
+        return answer(request, 503, "The log has just changed; ask once more.", {"Retry-After": "1"})
+    return answer(request, 503, f"The query {error}: narrow it, or ask again later.", {"Retry-After": "5"})
 
 
 async def on_known(request: Request, error: Exception) -> Response:

@@ -120,14 +120,14 @@ def _credentials(request: Request, gate: Gate) -> Principal | None:
     return known
 
 
-def refused(request: Request, principal: Principal | None, detail: str) -> HTTPException:
+def refused(request: Request, principal: Principal | None, detail: str, action: str = "access.denied") -> HTTPException:
     """The error for credentials that do not count: recorded, and only so many a minute and address."""
     gate = gate_of(request)
     allowance = gate.failures.take(_address(request), gate.now())
     if not allowance.allowed:
         access.unmark(request)
         return HTTPException(429, "Too many wrong credentials from this address.", allowance.headers())
-    access.mark(request, "access.denied", principal, failed=True)
+    access.mark(request, action, principal, failed=True)
     return _unauthorized(detail)
 
 
@@ -164,6 +164,7 @@ def _only_declared(request: Request) -> None:
     if not isinstance(route, APIRoute):
         return
     known = {field.alias for field in get_flat_params(route.dependant) if isinstance(field.field_info, Query)}
+    known |= {one["name"] for one in (route.openapi_extra or {}).get("parameters", ()) if one["in"] == "query"}
     for name in request.query_params:
         if name not in known:
             raise HTTPException(400, f"{name}: unknown parameter; this address knows {', '.join(sorted(known)) or 'none'}.")

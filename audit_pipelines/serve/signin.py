@@ -55,7 +55,7 @@ async def sign_in_token(request: Request, form: _Posted) -> Response:
     then = str(form.get("next", ""))
     if shown.grant is None or not shown.right or not shown.grant.live(gate.now()):
         principal = shown.grant.principal(None) if shown.grant and shown.right else None
-        error = refused(request, principal, "This token is unknown, has expired or was revoked.")
+        error = refused(request, principal, "This token is unknown, has expired or was revoked.", "authentication.login")
         return _page(request, then, str(error.detail), error.status_code)
     return _open(request, shown.grant, "authentication.login", then)
 
@@ -94,5 +94,5 @@ async def open_link(request: Request, secret: str, form: _Posted) -> Response:  
     shown = gate.tokens.present(secret, "link")
     if shown.grant is None or not shown.right or not shown.grant.live(gate.now()):
         principal = shown.grant.principal(None) if shown.grant and shown.right else None
-        raise refused(request, principal, "This link is unknown, has expired or was revoked. Ask for a new one.")
+        raise refused(request, principal, "This link is unknown, has expired or was revoked. Ask for a new one.", "link.opened")
     return _open(request, shown.grant, "link.opened")
