@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from audit_pipelines import __version__
-from audit_pipelines.cli import bundle, demo, door, drops, init, keep, keys, look, night, repair, report, verify
+from audit_pipelines.cli import bundle, demo, door, drops, init, keep, keys, look, night, repair, report, serve, tokens, verify
 from audit_pipelines.errors import AuditError
 
 
@@ -69,6 +69,8 @@ for _command in (
     keys.keys,
     keys.incident,
     verify.verify,
+    serve.serve,
+    tokens.tokens,
     door.dagster,
     demo.demo,
 ):

@@ -13,7 +13,7 @@ from typing import Final, Literal, cast
 
 import msgspec
 
-from audit_pipelines.durable import make_folder, write_atomically
+from audit_pipelines.durable import exclusive_umask, make_folder, write_atomically
 from audit_pipelines.errors import HomeError
 from audit_pipelines.home import Home
 from audit_pipelines.serve.principal import LINK_SCOPES, SCOPES, LinkKind
@@ -87,7 +87,7 @@ def _add(
 def _changing(home: Home) -> Iterator[tuple[Tokens, list[Tokens]]]:
     """The tokens as they are, and where to put what they become; held alone from reading to writing."""
     make_folder(home.state)
-    with open(home.state / "tokens.lock", "a") as lock:
+    with exclusive_umask(0o077), open(home.state / "tokens.lock", "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         become: list[Tokens] = []
         yield read(home) or Tokens(session_secret=secrets.token_hex(32)), become

@@ -42,11 +42,15 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
     Beside ``values`` templates get ``request``, ``principal`` (whoever is signed in, or ``None``), ``csrf()`` for the
     hidden field of forms, and ``address(name, ...)``.
     """
-    text = environment().get_template(template).render(
-        request=request,
-        principal=getattr(request.state, "principal", None),
-        csrf=lambda: sessions.csrf_token(request),
-        address=functools.partial(address, request),
-        **values,
+    text = (
+        environment()
+        .get_template(template)
+        .render(
+            request=request,
+            principal=getattr(request.state, "principal", None),
+            csrf=lambda: sessions.csrf_token(request),
+            address=functools.partial(address, request),
+            **values,
+        )
     )
     return HTMLResponse(text, status_code=status)
