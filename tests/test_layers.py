@@ -17,6 +17,7 @@ FOUNDATION = {
     "digest",
     "drop",
     "settings",
+    "serving",
     "home",
     "batch",
     "record",

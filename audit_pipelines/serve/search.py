@@ -233,11 +233,11 @@ def _after(filters: Sequence[Filter], place: Place) -> tuple[str, dict[str, Any]
 
 
 def _behind(files: Sequence[EvidenceFile], order: Order) -> Place:
-    """The place after everything in ``files``, which hold whole days."""
+    """The place after everything in ``files``, which hold whole days, and before everything of the next day."""
     days = [file.day for file in files]
     if order == "desc":
-        return Place(order, micros(datetime.combine(min(days), time.min, UTC)), "")
-    return Place(order, micros(datetime.combine(max(days), time.min, UTC) + _DAY) - 1, "\U0010ffff")
+        return Place(order, micros(datetime.combine(min(days), time.min, UTC)) - 1, "\U0010ffff")
+    return Place(order, micros(datetime.combine(max(days), time.min, UTC) + _DAY), "")
 
 
 def _whole_days(filters: Sequence[Filter]) -> bool:
