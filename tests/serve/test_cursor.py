@@ -1,6 +1,7 @@
 """Cursors: opaque, bound to their query, and never trusted."""
 
 import base64
+import contextlib
 
 import pytest
 from hypothesis import given
@@ -52,10 +53,8 @@ def test_what_is_none_is_refused(text):
 
 @given(st.text(max_size=60) | st.binary(max_size=60).map(lambda raw: base64.urlsafe_b64encode(raw).decode().rstrip("=")))
 def test_whatever_comes_is_a_cursor_or_refused(text):
-    try:
-        decode(text, query=QUERY, order="desc")
-    except BadParameter as error:
-        assert error.name == "cursor"
+    with contextlib.suppress(BadParameter):
+        assert decode(text, query=QUERY, order="desc").query == QUERY
 
 
 def test_the_name_of_a_query_tells_queries_apart():

@@ -1,5 +1,6 @@
 """Search over a real sealed home, beside the same questions asked of plain Python lists."""
 
+import itertools
 import random
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -136,7 +137,7 @@ def test_two_filters_hold_together(search, log, events):
 def test_the_histogram_has_no_gap_and_loses_none(search, log, wanted):
     bars = search.histogram(log, [wanted])
     assert sum(bar.events for bar in bars) == search.count(log, [wanted])
-    assert all(first.until == second.since for first, second in zip(bars, bars[1:], strict=False))
+    assert all(first.until == second.since for first, second in itertools.pairwise(bars))
     assert len(bars) <= BARS
     assert sum(bar.failures for bar in bars) == search.count(log, [wanted, Filter(outcome=("failure",))])
 
@@ -197,7 +198,7 @@ def test_a_query_that_takes_too_long_is_ended(yard, log):
 def test_the_engine_reaches_events_and_nothing_else(yard, statement):
     engine = Engine(yard.home, memory="500MB", seconds=30)
     text = statement.replace("{home}", str(yard.home.root))
-    with pytest.raises(Exception, match="(?i)permission|cannot|disabled|locked"):
+    with pytest.raises(Exception, match=r"(?i)permission|cannot|disabled|locked"):
         engine._connection.execute(text).fetchall()
     engine.close()
 
