@@ -27,6 +27,7 @@ from audit_pipelines.serve.envelope import Doorstep, Envelope
 from audit_pipelines.serve.filters import BadParameter
 from audit_pipelines.serve.gate import Gate, open_gate
 from audit_pipelines.serve.reader import Reader
+from audit_pipelines.serve.web import static
 from audit_pipelines.settings import Settings
 
 LARGEST_BODY = 64 * 1024
@@ -42,7 +43,7 @@ async def healthz() -> PlainTextResponse:
 
 def routers() -> tuple[APIRouter, ...]:
     """Every router there is, in the order in which addresses are matched."""
-    return (life, signin.router)
+    return (life, signin.router, static.router)
 
 
 def build(home: Home, *, now: Callable[[], datetime], settings: Settings | None = None) -> FastAPI:
