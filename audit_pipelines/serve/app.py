@@ -62,7 +62,6 @@ def build(home: Home, *, now: Callable[[], datetime], settings: Settings | None 
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        root_path=settings.serve.prefix,
         middleware=_middleware(gate),
         exception_handlers=_HANDLERS,
         lifespan=_lifespan,
@@ -94,7 +93,7 @@ def _middleware(gate: Gate) -> list[Middleware]:
     secret = gate.tokens.session_secret()
     proxies = [Middleware(ProxyHeadersMiddleware, trusted_hosts=list(serve.trusted_proxies))] if serve.trusted_proxies else []
     return [
-        Middleware(Envelope, https=serve.https),
+        Middleware(Envelope, serve=serve),
         *proxies,
         Middleware(SessionMiddleware, secret_key=secret, **sessions.cookie(serve)),
         Middleware(Doorstep, serve=serve),

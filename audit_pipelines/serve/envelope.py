@@ -32,15 +32,16 @@ _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Envelope:
-    """ASGI middleware: the headers of every answer, errors included."""
+    """ASGI middleware: a proxy's path prefix for what is inside, and the headers of every answer, errors included."""
 
-    def __init__(self, app: ASGIApp, *, https: bool) -> None:
-        self._app, self._https = app, https
+    def __init__(self, app: ASGIApp, *, serve: Serve) -> None:
+        self._app, self._https, self._prefix = app, serve.https, serve.prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope["root_path"] = self._prefix  # whether the proxy takes it off the path or not
         connection = HTTPConnection(scope)
 
         async def send_dressed(message: Message) -> None:

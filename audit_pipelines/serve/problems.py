@@ -11,7 +11,7 @@ from urllib.parse import quote
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from audit_pipelines.errors import AuditError, QueryError
@@ -136,4 +136,13 @@ class Faults:
             LOGGER.exception("%s failed", request_id(request))
             if started:
                 raise
-            await answer(request, 500, "An error that nobody expected; the server's log has it.")(scope, receive, send)
+            await _unexpected(request)(scope, receive, send)
+
+
+def _unexpected(request: Request) -> Response:
+    """The answer to an error that nobody expected, even if it was in the page that says so."""
+    try:
+        return answer(request, 500, "An error that nobody expected; the server's log has it.")
+    except Exception:
+        LOGGER.exception("%s: the error page failed, too", request_id(request))
+        return PlainTextResponse(f"Internal Server Error, request {request_id(request)}\n", 500)
