@@ -36,14 +36,6 @@ def start_of(principal: Principal) -> str:
     return START if principal.may("read") else "/reports"
 
 
-@router.get("/", name="root")
-async def root(request: Request) -> Response:
-    """The first page of whoever is signed in."""
-    gate = gate_of(request)
-    principal, counts = sessions.principal_of(request, gate) if sessions.signed_in(request) else (None, False)
-    return RedirectResponse(pages.below(request, start_of(principal) if principal and counts else START), 303)
-
-
 @router.get("/sign-in", name="sign_in")
 async def sign_in(request: Request, next: str = "") -> Response:  # noqa: A002 - the query parameter's name
     """The page with the field for a token."""

@@ -1,6 +1,7 @@
 """A home's door: the real application on a real uvicorn on loopback, with a clock of one's own."""
 
 import json
+import re
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -65,7 +66,7 @@ class Door:
     @staticmethod
     def csrf_in(page: str) -> str:
         """The hidden field of a page's form."""
-        return page.split('name="csrf" value="')[1].split('"')[0]
+        return re.search(r'name="csrf" value="([^"]+)"', page)[1]
 
     def post_form(self, client: httpx2.Client, path: str, page: str | None = None, **fields) -> httpx2.Response:
         """Load the page with the form (by default at the same address), fill it in and send it."""

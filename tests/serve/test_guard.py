@@ -12,13 +12,13 @@ from audit_pipelines.serve.security import OPEN, Needs, needs, posted
 
 routes = APIRouter()
 NEEDED = {
-    "/audit-logs": needs("read", action="audit_log.viewed"),
-    "/audit-logs/export": needs("export", action="audit_log.exported"),
-    "/reports": needs("auditor", action="report.listed", links=("report", "period")),
-    "/findings": needs("read", "auditor", action="finding.viewed", links=("period",)),
-    "/operator": needs("admin", action="operator.viewed"),
-    "/log/events/checkpoint": needs("read", action="log.checkpoint_read", links=(), public=True),
-    "/v1/audit-logs": needs("read", action="audit_log.searched"),
+    "/probe": needs("read", action="audit_log.viewed"),
+    "/probe/export": needs("export", action="audit_log.exported"),
+    "/probe/reports": needs("auditor", action="report.listed", links=("report", "period")),
+    "/probe/findings": needs("read", "auditor", action="finding.viewed", links=("period",)),
+    "/probe/operator": needs("admin", action="operator.viewed"),
+    "/log/probe": needs("read", action="log.checkpoint_read", links=(), public=True),
+    "/v1/probe": needs("read", action="audit_log.searched"),
 }
 for path, guard in NEEDED.items():
 
@@ -35,10 +35,10 @@ def door(serving):
 
 
 OPENED = {
-    ("read",): {"/audit-logs", "/findings", "/log/events/checkpoint", "/v1/audit-logs"},
+    ("read",): {"/probe", "/probe/findings", "/log/probe", "/v1/probe"},
     ("export",): set(),
-    ("read", "export"): {"/audit-logs", "/audit-logs/export", "/findings", "/log/events/checkpoint", "/v1/audit-logs"},
-    ("auditor",): {"/reports", "/findings"},
+    ("read", "export"): {"/probe", "/probe/export", "/probe/findings", "/log/probe", "/v1/probe"},
+    ("auditor",): {"/probe/reports", "/probe/findings"},
     ("admin",): set(NEEDED),
 }
 
@@ -53,9 +53,9 @@ def test_a_token_opens_what_its_scopes_say(door, scopes):
 @pytest.mark.parametrize(
     ("limits", "opened"),
     [
-        ({"report": "2026-04"}, {"/reports"}),
-        ({"actor": "usr_1"}, {"/audit-logs", "/audit-logs/export", "/v1/audit-logs"}),
-        ("period", {"/audit-logs", "/audit-logs/export", "/v1/audit-logs", "/reports", "/findings"}),
+        ({"report": "2026-04"}, {"/probe/reports"}),
+        ({"actor": "usr_1"}, {"/probe", "/probe/export", "/v1/probe"}),
+        ("period", {"/probe", "/probe/export", "/v1/probe", "/probe/reports", "/probe/findings"}),
     ],
     ids=["report", "actor", "period"],
 )
@@ -84,7 +84,7 @@ def test_wrong_credentials_open_nothing(door, spoil):
         "basic": f"Basic {token}",
         "empty": "Bearer",
     }[spoil]
-    answer = door.client().get("/audit-logs", headers={"authorization": header})
+    answer = door.client().get("/probe", headers={"authorization": header})
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
     assert answer.json()["detail"] == "This is no token of this log."
@@ -92,60 +92,60 @@ def test_wrong_credentials_open_nothing(door, spoil):
 
 def test_an_expired_token_opens_nothing(door, clock):
     client = door.client(door.token("read", days=1))
-    assert client.get("/audit-logs").status_code == 200
+    assert client.get("/probe").status_code == 200
     clock.passes(days=1)
-    assert client.get("/audit-logs").status_code == 401
+    assert client.get("/probe").status_code == 401
 
 
 def test_a_revoked_token_opens_nothing_from_the_next_request_on(door):
     token = door.token("read")
     client = door.client(token)
-    assert client.get("/audit-logs").status_code == 200
+    assert client.get("/probe").status_code == 200
     door.revoke(token)
-    assert client.get("/audit-logs").json()["detail"] == "This token has expired or was revoked."
+    assert client.get("/probe").json()["detail"] == "This token has expired or was revoked."
 
 
 def test_a_wrong_bearer_is_not_made_good_by_a_session(door):
     client = door.signed_in(door.token("read"))
-    assert client.get("/audit-logs").status_code == 200
-    assert client.get("/audit-logs", headers={"authorization": "Bearer apt_x"}).status_code == 401
+    assert client.get("/probe").status_code == 200
+    assert client.get("/probe", headers={"authorization": "Bearer apt_x"}).status_code == 401
 
 
 def test_a_damaged_file_of_tokens_lets_nobody_in(door):
     client = door.client(door.token("admin"))
     (door.home.state / "tokens.json").write_text("{}")
-    answer = client.get("/v1/audit-logs")
+    answer = client.get("/v1/probe")
     assert answer.status_code == 503
     assert str(door.home.root) not in answer.text
 
 
 def test_a_person_is_sent_to_the_sign_in_page_and_a_program_is_told(door):
-    page = door.client().get("/audit-logs?limit=2", headers={"sec-fetch-mode": "navigate"})
-    assert (page.status_code, page.headers["location"]) == (303, "/sign-in?next=/audit-logs%3Flimit%3D2")
-    fetched = door.client().get("/audit-logs", headers={"sec-fetch-mode": "cors"})
+    page = door.client().get("/probe?limit=2", headers={"sec-fetch-mode": "navigate"})
+    assert (page.status_code, page.headers["location"]) == (303, "/sign-in?next=/probe%3Flimit%3D2")
+    fetched = door.client().get("/probe", headers={"sec-fetch-mode": "cors"})
     assert (fetched.status_code, fetched.headers["content-type"]) == (401, "text/html; charset=utf-8")
-    asked = door.client().get("/v1/audit-logs")
+    asked = door.client().get("/v1/probe")
     assert (asked.status_code, asked.headers["content-type"]) == (401, "application/problem+json")
 
 
 def test_a_query_parameter_that_the_api_does_not_know_is_refused(door):
     client = door.client(door.token("read"))
-    assert client.get("/v1/audit-logs?limit=2").json()["limit"] == 2
-    answer = client.get("/v1/audit-logs?limti=2")
+    assert client.get("/v1/probe?limit=2").json()["limit"] == 2
+    answer = client.get("/v1/probe?limti=2")
     assert answer.status_code == 400
     assert answer.json()["detail"] == "limti: unknown parameter; this address knows limit."
 
 
 def test_a_parameter_of_the_wrong_kind_is_named(door):
-    answer = door.client(door.token("read")).get("/v1/audit-logs?limit=many")
+    answer = door.client(door.token("read")).get("/v1/probe?limit=many")
     assert answer.status_code == 400
     assert answer.json()["detail"].startswith("limit: ")
 
 
 def test_checkpoint_and_tiles_can_be_opened_to_everyone(serving):
     with serving("[serve]\npublic_log = true\n", routes) as door:
-        assert door.client().get("/log/events/checkpoint").json()["id"] == "public"
-        assert door.client().get("/audit-logs", headers={"sec-fetch-mode": "cors"}).status_code == 401
+        assert door.client().get("/log/probe").json()["id"] == "public"
+        assert door.client().get("/probe", headers={"sec-fetch-mode": "cors"}).status_code == 401
         assert door.records() == []
 
 

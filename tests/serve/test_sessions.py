@@ -13,12 +13,12 @@ routes = APIRouter()
 CORS = {"sec-fetch-mode": "cors"}
 
 
-@routes.get("/audit-logs")
+@routes.get("/probe")
 async def viewer(principal: Annotated[Principal, Depends(needs("read", action="audit_log.viewed"))]) -> dict:
     return {"kind": principal.kind, "id": principal.id, "name": principal.name, "session": principal.session}
 
 
-@routes.get("/reports/{month}")
+@routes.get("/probe/{month}")
 async def report(month: str, principal: Annotated[Principal, Depends(needs("auditor", action="report.viewed"))]) -> dict:
     return {"month": month, "restriction": principal.restriction.report}
 
@@ -31,7 +31,7 @@ def door(serving):
 
 def test_signing_in_opens_the_pages_that_the_token_opens(door):
     client = door.signed_in(door.token("read", name="Alice"))
-    found = client.get("/audit-logs").json()
+    found = client.get("/probe").json()
     assert (found["kind"], found["name"]) == ("token", "Alice")
     assert found["session"].startswith("ses_")
 
@@ -61,9 +61,9 @@ def test_a_session_has_an_end_however_busy_it_is(door, clock):
     client = door.signed_in(door.token("read"))
     for _ in range(11):
         clock.passes(hours=1)
-        assert client.get("/audit-logs").status_code == 200
+        assert client.get("/probe").status_code == 200
     clock.passes(hours=1)
-    assert client.get("/audit-logs", headers=CORS).status_code == 401
+    assert client.get("/probe", headers=CORS).status_code == 401
 
 
 def test_a_session_ends_with_its_token(door, clock):
@@ -71,8 +71,8 @@ def test_a_session_ends_with_its_token(door, clock):
     first, second = door.signed_in(short), door.signed_in(revoked)
     clock.passes(hours=3)
     door.revoke(revoked)
-    assert first.get("/audit-logs", headers=CORS).status_code == 401
-    assert second.get("/audit-logs", headers=CORS).status_code == 401
+    assert first.get("/probe", headers=CORS).status_code == 401
+    assert second.get("/probe", headers=CORS).status_code == 401
 
 
 def test_signing_out_ends_the_session_for_a_kept_copy_of_the_cookie_too(door):
@@ -80,24 +80,24 @@ def test_signing_out_ends_the_session_for_a_kept_copy_of_the_cookie_too(door):
     copy.cookies.update(client.cookies)
     form = {"csrf": door.csrf_in(client.get("/sign-in").text)}
     copy.cookies.update(client.cookies)
-    assert copy.get("/audit-logs").status_code == 200
+    assert copy.get("/probe").status_code == 200
     assert client.post("/sign-out", data=form).status_code == 303
-    assert client.get("/audit-logs", headers=CORS).status_code == 401
-    assert copy.get("/audit-logs", headers=CORS).status_code == 401
+    assert client.get("/probe", headers=CORS).status_code == 401
+    assert copy.get("/probe", headers=CORS).status_code == 401
 
 
 def test_a_cookie_that_was_changed_is_nobodys(door):
     client = door.signed_in(door.token("read"))
     name, value = next(iter(client.cookies.items()))
     forged = door.client(cookies={name: ("A" if value[0] != "A" else "B") + value[1:]})
-    assert forged.get("/audit-logs", headers=CORS).status_code == 401
+    assert forged.get("/probe", headers=CORS).status_code == 401
 
 
 def test_signing_in_begins_a_new_session_whatever_was_there(door):
     client = door.signed_in(door.token("read", name="Alice"))
-    before = client.get("/audit-logs").json()["session"]
+    before = client.get("/probe").json()["session"]
     assert door.post_form(client, "/sign-in", token=door.token("read", name="Bob")).status_code == 303
-    after = client.get("/audit-logs").json()
+    after = client.get("/probe").json()
     assert after["name"] == "Bob"
     assert after["session"] != before
 
@@ -107,7 +107,7 @@ def test_signing_in_begins_a_new_session_whatever_was_there(door):
 def test_a_form_without_this_browsers_field_is_refused(door, path, field):
     client = door.signed_in(door.token("read"))
     assert client.post(path, data={"token": door.token("read"), **field}).status_code == 403
-    assert client.get("/audit-logs").status_code == 200
+    assert client.get("/probe").status_code == 200
 
 
 def test_the_field_of_another_browser_is_refused(door):
@@ -154,27 +154,22 @@ def test_a_sign_in_leads_to_own_pages_only(door, elsewhere):
 
 def test_a_sign_in_leads_back_to_where_it_was_asked_for(door):
     client = door.client()
-    asked = client.get("/audit-logs?action=api_key.created&q=a+b").headers["location"]
+    asked = client.get("/probe?action=api_key.created&q=a+b").headers["location"]
     page = client.get(asked).text
     then = page.split('name="next" value="')[1].split('"')[0].replace("&amp;", "&")
     answer = door.post_form(client, "/sign-in", token=door.token("read"), next=then)
-    assert answer.headers["location"] == "/audit-logs?action=api_key.created&q=a+b"
+    assert answer.headers["location"] == "/probe?action=api_key.created&q=a+b"
 
 
 def test_auditors_without_the_viewer_begin_at_the_reports(door):
     assert door.post_form(door.client(), "/sign-in", token=door.token("auditor")).headers["location"] == "/reports"
 
 
-def test_the_root_leads_to_the_first_page_of_whoever_is_signed_in(door):
-    assert door.client().get("/").headers["location"] == "/audit-logs"
-    assert door.signed_in(door.token("auditor")).get("/").headers["location"] == "/reports"
-
-
 def test_behind_a_prefix_every_address_has_it(serving):
     with serving('[serve]\npublic_url = "https://example.com/audit"\n', routes) as door:
         client = door.client()
-        assert client.get("/audit-logs").headers["location"] == "/audit/sign-in?next=/audit-logs"
-        assert client.get("/audit/audit-logs").headers["location"] == "/audit/sign-in?next=/audit-logs"
+        assert client.get("/probe").headers["location"] == "/audit/sign-in?next=/probe"
+        assert client.get("/audit/probe").headers["location"] == "/audit/sign-in?next=/probe"
         page = client.get("/sign-in")
         assert 'action="/audit/sign-in"' in page.text
         cookie = page.headers["set-cookie"].split(";")[0]
@@ -194,10 +189,10 @@ def test_a_link_opens_by_a_button_and_not_by_being_fetched(door):
     secret = door.link(report="2026-04")
     client = door.client()
     assert client.get(f"/l/{secret}").status_code == 200
-    assert client.get("/reports/2026-04", headers=CORS).status_code == 401
+    assert client.get("/probe/2026-04", headers=CORS).status_code == 401
     answer = door.post_form(client, f"/l/{secret}")
     assert answer.headers["location"] == "/reports/2026-04"
-    assert client.get("/reports/2026-04").json() == {"month": "2026-04", "restriction": "2026-04"}
+    assert client.get("/probe/2026-04").json() == {"month": "2026-04", "restriction": "2026-04"}
 
 
 def test_the_session_of_a_link_ends_with_the_link(door, clock):
@@ -205,11 +200,11 @@ def test_the_session_of_a_link_ends_with_the_link(door, clock):
     short, revoked = door.client(), door.client()
     door.post_form(short, f"/l/{first}")
     door.post_form(revoked, f"/l/{second}")
-    assert short.get("/audit-logs").json()["kind"] == revoked.get("/audit-logs").json()["kind"] == "link"
+    assert short.get("/probe").json()["kind"] == revoked.get("/probe").json()["kind"] == "link"
     clock.passes(hours=3)
     door.revoke(second)
-    assert short.get("/audit-logs", headers=CORS).status_code == 401
-    assert revoked.get("/audit-logs", headers=CORS).status_code == 401
+    assert short.get("/probe", headers=CORS).status_code == 401
+    assert revoked.get("/probe", headers=CORS).status_code == 401
 
 
 @pytest.mark.parametrize("way", ["expired", "revoked", "changed", "a token"])
@@ -223,4 +218,4 @@ def test_a_link_that_does_not_count_opens_nothing(door, clock, way):
     client = door.client()
     answer = client.post(f"/l/{secret}", data={"csrf": door.csrf_in(client.get(f"/l/{secret}").text)}, headers=CORS)
     assert answer.status_code == 401
-    assert client.get("/reports/2026-04", headers=CORS).status_code == 401
+    assert client.get("/probe/2026-04", headers=CORS).status_code == 401
