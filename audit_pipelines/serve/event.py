@@ -17,7 +17,7 @@ from audit_pipelines.seal import proofs
 from audit_pipelines.seal.log import read_checkpoint
 from audit_pipelines.seal.tiles import Tiles
 from audit_pipelines.serve.catalog import Snapshot
-from audit_pipelines.serve.engine import Engine
+from audit_pipelines.serve.engine import Engine, FilesChanged
 from audit_pipelines.serve.filters import Filter, where
 from audit_pipelines.serve.search import over, statement
 
@@ -82,7 +82,7 @@ class Events:
         rows = self._engine.ask(over(condition, statement("leaf")), [file], {**params, "leaf": leaf})
         if not rows:
             return None
-        line = self.lines([file], [leaf])[0]
+        line = FrameCache(1).line(self._home.root / file.path, file.frames, file.bytes, leaf - file.first)
         if line.startswith(ERASED):
             return None
         return Whole(
@@ -104,20 +104,42 @@ class Events:
                 return [leaf for (leaf,) in found]
         return []
 
-    def records(self, log: Snapshot, leaves: Sequence[int]) -> list[bytes]:
-        """The records at ``leaves`` as their sources sent them, in this order."""
+    def records(self, log: Snapshot, leaves: Sequence[int], *, most: int) -> list[bytes]:
+        """The records at ``leaves`` as their sources sent them, in this order; the first ones only where all are too large.
+
+        Args:
+            log: the log.
+            leaves: of events that are still there.
+            most: bytes of all records together; one record is given whatever its size.
+
+        Raises:
+            LakeError: evidence is damaged.
+            FilesChanged: a leaf is purged by now.
+        """
         files = [log.file_of(leaf) for leaf in leaves]
-        lines = self.lines([file for file in files if file is not None], leaves)
+        there = [file for file in files if file is not None]
+        if len(there) != len(leaves):
+            raise FilesChanged("purged")
+        count = len(leaves)
+        while (lines := self.lines(there[:count], leaves[:count], most=most)) is None:
+            count = (count + 1) // 2
         return [line[RECORD_AT:] for line in lines]
 
-    def lines(self, files: Sequence[EvidenceFile], leaves: Sequence[int]) -> list[bytes]:
-        """``SALT RECORD`` of each leaf; ``files`` are the leaves' own."""
-        frames = FrameCache()
+    def lines(self, files: Sequence[EvidenceFile], leaves: Sequence[int], *, most: int) -> list[bytes] | None:
+        """``SALT RECORD`` of each leaf; ``files`` are the leaves' own. None where they are more than ``most`` bytes.
+
+        Each frame is read once, in whatever order its lines are wanted.
+        """
+        frames = FrameCache(1)
         root = self._home.root
-        return [
-            frames.line(root / file.path, file.frames, file.bytes, leaf - file.first)
-            for file, leaf in zip(files, leaves, strict=True)
-        ]
+        found: dict[int, bytes] = {}
+        for file, leaf in sorted(zip(files, leaves, strict=True), key=lambda item: item[1]):
+            line = frames.line(root / file.path, file.frames, file.bytes, leaf - file.first)
+            most -= len(line)
+            if most < 0 and len(leaves) > 1:
+                return None
+            found[leaf] = line
+        return [found[leaf] for leaf in leaves]
 
     def prove(self, leaf: int) -> Proof | None:
         """The proof under the newest checkpoint; None if that does not reach the leaf yet."""

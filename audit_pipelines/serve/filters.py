@@ -23,6 +23,11 @@ _PARTS: Final = ("action", "actor_id", "actor_name", "actor_email", "target_type
 """Columns that free text is looked for in; their values repeat, so that each is looked at once a file."""
 _IDS: Final = ("uid", "event_id", "target_id", "request_id")
 """Columns that free text must equal: nearly every value differs."""
+MOMENT: Final = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+"""A date, or an instant in the form of RFC 3339; the seconds may be left out, and the offset, which is then UTC."""
 _LATEST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 
@@ -94,7 +99,7 @@ def parse(params: Iterable[tuple[str, str]]) -> Filter:
 
 
 def moment(name: str, text: str) -> datetime | None:
-    """A date (00:00 UTC) or an RFC 3339 instant.
+    """What ``MOMENT`` describes; a date is its 00:00 UTC, and a space is the ``+`` of an offset that was not escaped.
 
     Raises:
         BadParameter: it is neither.
@@ -102,9 +107,10 @@ def moment(name: str, text: str) -> datetime | None:
     if not text:
         return None
     try:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
-            return datetime.combine(date.fromisoformat(text), time.min, UTC)
-        found = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        text = text.replace(" ", "+") if "T" in text else text
+        if not re.fullmatch(MOMENT, text):
+            raise ValueError(text)
+        found = datetime.fromisoformat(text)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadParameter(name, "write a date like 2026-01-31 or an instant like 2026-01-31T08:00:00Z") from None

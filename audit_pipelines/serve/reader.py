@@ -6,18 +6,21 @@ What does not belong here: who may read (``principal``), and the routes.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from fastapi import Request
 
 from audit_pipelines.home import Home
 from audit_pipelines.serve.catalog import Catalog, Snapshot
-from audit_pipelines.serve.engine import Engine
+from audit_pipelines.serve.engine import Engine, FilesChanged
 from audit_pipelines.serve.event import Events
 from audit_pipelines.serve.filters import Filter
 from audit_pipelines.serve.lines import Lines
 from audit_pipelines.serve.principal import Principal
 from audit_pipelines.serve.search import Search
 from audit_pipelines.settings import Settings, seconds
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,22 @@ class Reader:
         limit = seconds(settings.serve.query_timeout, key="serve.query_timeout")
         engine = Engine(home, memory=settings.serve.memory, seconds=limit)
         search, events = Search(engine), Events(home, engine)
-        return cls(home, settings, now, Catalog(home), engine, search, events, Lines(search, events))
+        return cls(home, settings, now, Catalog(home), engine, search, events, Lines(engine, search, events))
 
     def log(self) -> Snapshot:
         """The log as it is now."""
         return self.catalog.now()
+
+    def ask(self, question: Callable[[Snapshot], Answer]) -> Answer:
+        """What ``question`` says of the log as it is now; asked once more where a removal came between.
+
+        Raises:
+            FilesChanged: and another one.
+        """
+        try:
+            return question(self.log())
+        except FilesChanged:
+            return question(self.log())
 
     def close(self) -> None:
         """End the engine."""

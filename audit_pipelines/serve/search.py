@@ -139,7 +139,7 @@ class Search:
         """
         select = statement(f"{what}_{_NAMES[place.order]}")
         if formatted:
-            select = f"SELECT * FROM (WITH formatted AS (\n{formatted}\n)\n{select})"  # noqa: S608 - a shipped template
+            select = through(formatted, select)
         condition, params = _after(filters, place)
         condition = f"{condition} AND occurred_at {'>=' if place.order == 'desc' else '<='} make_timestamptz($edge)"
         found: list[Row] = []
@@ -183,10 +183,17 @@ class Search:
         return times[-1][0] if times else None
 
     def count(self, log: Snapshot, filters: Sequence[Filter]) -> int:
-        """How many events fulfil ``filters``: from the manifests where only whole days are asked for."""
-        if _whole_days(filters):
-            return sum(file.rows for file in log.within(conditions.since(filters), conditions.until(filters)))
+        """How many events fulfil ``filters``."""
+        stated = self.stated(log, filters)
+        if stated is not None:
+            return stated
         return self._answers.get((log.key, log.size, "count", tuple(filters)), lambda: self._counted(log, filters))
+
+    def stated(self, log: Snapshot, filters: Sequence[Filter]) -> int | None:
+        """How many events fulfil ``filters`` if the manifests say so, for whole days are asked for; None = count them."""
+        if not _whole_days(filters):
+            return None
+        return sum(file.rows for file in log.within(conditions.since(filters), conditions.until(filters)))
 
     def _counted(self, log: Snapshot, filters: Sequence[Filter]) -> int:
         rows = self._ask("count", log, filters, {})
@@ -260,6 +267,11 @@ def _over(condition: str, name: str) -> str:
 def over(condition: str, select: str) -> str:
     """A SELECT over ``events`` = the events of ``$files`` that fulfil ``condition``, which is this program's own text."""
     return f"WITH events AS NOT MATERIALIZED (SELECT * FROM {EVENTS} WHERE {condition})\n{select}"  # noqa: S608 - values are bound
+
+
+def through(formatted: str, select: str) -> str:
+    """A SELECT over ``formatted`` = the SELECT of a shipped format over ``events``."""
+    return f"SELECT * FROM (WITH formatted AS (\n{formatted}\n)\n{select})"  # noqa: S608 - both are this program's own text
 
 
 @dataclass(slots=True)

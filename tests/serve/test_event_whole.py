@@ -82,7 +82,7 @@ def test_an_event_is_found_by_its_uid_and_by_its_id(events, log, identity):
 
 
 def test_records_come_as_the_source_sent_them(engine, events, log):
-    lines = Lines(Search(engine), events)
+    lines = Lines(engine, Search(engine), events)
     page = lines.page(log, [Filter()], Place("asc"), 1000, "record")
     assert page.lines == RECORDS
     assert page.more is None
@@ -90,7 +90,7 @@ def test_records_come_as_the_source_sent_them(engine, events, log):
 
 def test_a_stream_is_all_of_the_pages(engine, events, log, monkeypatch):
     monkeypatch.setattr("audit_pipelines.serve.lines.STREAM_ROWS", 70)
-    lines = Lines(Search(engine), events)
+    lines = Lines(engine, Search(engine), events)
     pages = list(lines.stream(log, [Filter()], Place("asc"), "record"))
     assert [len(page) for page in pages] == [70, 70, 70, 70, 20]
     assert [line for page in pages for line in page] == RECORDS
@@ -98,6 +98,6 @@ def test_a_stream_is_all_of_the_pages(engine, events, log, monkeypatch):
 
 
 def test_canonical_lines_are_those_of_the_drop(yard, engine, events, log):
-    lines = Lines(Search(engine), events).page(log, [Filter()], Place("asc"), 1000).lines
+    lines = Lines(engine, Search(engine), events).page(log, [Filter()], Place("asc"), 1000).lines
     drop = next(path for path in (yard.home.drops / "generic").iterdir() if path.suffix == ".ndjson")
     assert drop.read_bytes().split(b"\n")[1:-1] == lines
