@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket as socketlib
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -117,3 +118,10 @@ def _any_port(serve):
     import msgspec
 
     return msgspec.structs.replace(serve, port=0)
+
+
+@pytest.fixture
+def unused_port():
+    """A port of loopback on which nothing listens."""
+    with socketlib.create_server(("127.0.0.1", 0)) as socket:
+        return socket.getsockname()[1]
