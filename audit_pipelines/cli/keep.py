@@ -98,6 +98,8 @@ def erase(
         click.echo(f"erased: {sum(len(item.leaves) for item in removal.taken):,} events, {len(rejects):,} rejects")
         for item in removal.taken:
             click.echo(f"  {'rewritten' if item.new_path else 'deleted'}: {item.path}")
+        for name in station.copies:
+            click.echo(f"  still holds a copy: {name} (a night removes it once its day is over and sealed)")
         click.echo(UNREACHED)
 
 

@@ -23,11 +23,12 @@ def night(context: click.Context, day: datetime | None, first: datetime | None, 
     Without options: yesterday and the days before it that settings keep open. Afterwards a month that is
     already issued and was touched by late events is reported again.
     """
+    from audit_pipelines.defs import sources
     from audit_pipelines.defs.station import nightly_days, utc_now
 
     home = home_of(context)
     settings = home.settings()
-    if not settings.sources:
+    if not sources.of(home, ()):
         raise SettingsError("there is no source", where=str(home.settings_file), todo="add a [[sources]] table")
     today = utc_now().date()
     chosen = _chosen(day, first, last)

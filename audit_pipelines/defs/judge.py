@@ -25,6 +25,9 @@ _DAY = timedelta(days=1)
 _NEAR = timedelta(days=31)
 """Days that lie closer together are judged in one go: the rules' lookback is read once."""
 
+_WHOLE_DAYS = frozenset({"source_silent"})
+"""Rules that say nothing of a day that is not over; the batch that has it in full is judged again."""
+
 
 def rules() -> list[Query]:
     """The anomaly rules, by name."""
@@ -73,7 +76,8 @@ def _judge_batch(station: Station, batches: Sequence[Batch], batch: Batch, days:
         folder = make_folder(station.home.staging / "findings")
         pairs = []
         for day in span:
-            hits = [hit for hit in found if hit.day == day]
+            over = day < batch.extracted_at.date()
+            hits = [hit for hit in found if hit.day == day and (over or hit.rule not in _WHOLE_DAYS)]
             staged = folder / f"{day}.parquet"
             findings.write(staged, hits)
             pairs.append((staged, station.home.findings(day, batch.seq)))

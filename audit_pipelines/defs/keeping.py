@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from audit_pipelines.batch import Batch, evidence_files
+from audit_pipelines.defs import accessfiles
 from audit_pipelines.defs.station import Station
 from audit_pipelines.digest import sha256
 from audit_pipelines.errors import SealError, SettingsError
@@ -121,6 +122,7 @@ def plan(station: Station, *, approver: str = "policy") -> purge.Plan:
 def enforce(station: Station, *, approver: str) -> purge.Plan:
     """Delete what is past retention: commit the removal, state it, delete."""
     found = log_of(station)
+    accessfiles.clear(station)
     state_policy(found, station)
     chosen = plan(station, approver=approver)
     if chosen.removal is not None:
@@ -137,14 +139,20 @@ def announce(found: SealedLog, removal: Removal) -> None:
 
 
 def nightly(station: Station) -> None:
-    """Look for what is past retention; delete it only with ``retention.enforce``."""
+    """Look for what is past retention; delete it only with ``retention.enforce``. Sealed files of the access log go."""
     if sealed.read_ledger(station.home) is None:
         return
-    station.past = enforce(station, approver="retention.enforce") if station.settings.retention.enforce else plan(station)
+    if station.settings.retention.enforce:
+        station.past = enforce(station, approver="retention.enforce")
+    else:
+        accessfiles.clear(station)
+        station.past = plan(station)
 
 
 def erase(station: Station, uids: Sequence[str], rejects: Sequence[str], *, ground: str, approver: str) -> Removal:
     """Take single events and rejects out: commit, state, delete, and judge the touched days again.
+
+    Files of the access log that hold a copy go before; those that cannot go yet stand in ``station.copies``.
 
     Raises:
         LakeError: one of them is not there; nothing was changed.
@@ -154,6 +162,7 @@ def erase(station: Station, uids: Sequence[str], rejects: Sequence[str], *, grou
 
     found = log_of(station)
     _refuse_held(station, found, uids)
+    station.copies = tuple(accessfiles.clear_copies(station, uids, rejects))
     done = removals(station.home)
     removal = erase_module.erase(
         station.home,

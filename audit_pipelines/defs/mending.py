@@ -7,7 +7,7 @@ import uuid
 from datetime import date
 
 from audit_pipelines.batch import history
-from audit_pipelines.defs import attesting, drops, judge, night, sealing
+from audit_pipelines.defs import attesting, drops, judge, night, sealing, sources
 from audit_pipelines.defs.runs import conclude
 from audit_pipelines.defs.station import Progress, Station
 from audit_pipelines.errors import SettingsError
@@ -92,7 +92,7 @@ def replay_rejects(home: Home, source: str | None) -> Outcome | None:
             batches = station.batches()
             kept = replay.unresolved(home, batches)
             feeds, identities = [], []
-            for entry in home.settings().sources:
+            for entry in sources.of(home, batches):
                 dialect = night.dialect(home, entry.dialect)
                 mine = [reject for reject in kept if reject.source == entry.name and source in (None, entry.name)]
                 ready = replay.readable(mine, dialect)
@@ -118,11 +118,11 @@ def replay_rejects(home: Home, source: str | None) -> Outcome | None:
 
 
 def known_source(home: Home, source: str | None) -> None:
-    """Check that ``source`` is None or a configured source.
+    """Check that ``source`` is None or a source of this home.
 
     Raises:
         SettingsError: it is neither.
     """
-    names = [entry.name for entry in home.settings().sources]
+    names = [entry.name for entry in sources.of(home, history(home))]
     if source is not None and source not in names:
         raise SettingsError(f"no source {source!r}", where=str(home.settings_file), todo=f"there are: {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""Extraction: the configured sources into one committed batch.
+"""Extraction: the sources of a home into one committed batch.
 
 What does not belong here: Dagster, and what happens to a batch afterwards.
 """
@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 
 from audit_pipelines import extract, record
+from audit_pipelines.defs import sources
 from audit_pipelines.defs.station import Station
 from audit_pipelines.durable import write_atomically
 from audit_pipelines.home import Home
@@ -18,7 +19,7 @@ from audit_pipelines.lake import run as lake_run
 from audit_pipelines.lake.inspect import Problem, inspect
 from audit_pipelines.lake.run import Circumstances, Feed, Outcome
 from audit_pipelines.record import Dialect
-from audit_pipelines.settings import Source
+from audit_pipelines.settings import ACCESS, Source
 
 log = logging.getLogger(__name__)
 Mark = tuple[str, int, int]
@@ -46,7 +47,7 @@ def extract_days(station: Station, days: Sequence[date]) -> Outcome:
     if lost:
         rederive.rederive(home, lost, lambda name: dialect(home, name))
     circumstances = Circumstances(station.run_id, station.now(), station.salts, station.code, lake_run.versions())
-    feeds = [_feed(station, source) for source in station.settings.sources]
+    feeds = [_feed(station, source) for source in sources.of(home, batches)]
     station.progress.begin("extract", None)
     outcome = lake_run.take(home, batches, feeds, sorted(set(days)), circumstances, progress=_reporter(station))
     station.progress.end("extract")
@@ -67,10 +68,11 @@ def problems(station: Station) -> list[Problem]:
 
 
 def _feed(station: Station, source: Source) -> Feed:
-    home, own = station.home, dialect(station.home, source.dialect)
+    home, own, today = station.home, dialect(station.home, source.dialect), station.now().date()
 
     def opened() -> record.Source:
-        return extract.open_source(source, home=home, dialect=own, seen=_marks(home, source.name), environ=station.environ)
+        seen = _marks(home, source.name)
+        return extract.open_source(source, home=home, dialect=own, seen=seen, environ=station.environ, today=today)
 
     return Feed(source.name, source.kind, own, opened)
 
@@ -103,4 +105,6 @@ def _save_marks(home: Home, source: str, marks: Sequence[Mark]) -> None:
     if not marks:
         return
     known = {**_marks(home, source), **{path: (size, mtime) for path, size, mtime in marks}}
+    if source == ACCESS:  # its files go once they are sealed: what is said of them goes too
+        known = {path: mark for path, mark in known.items() if (home.root / path).exists()}
     write_atomically(_cursor(home, source), json.dumps(known, indent=0).encode(), staging=home.staging)

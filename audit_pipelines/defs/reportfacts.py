@@ -15,7 +15,7 @@ import msgspec
 
 from audit_pipelines import sql
 from audit_pipelines.batch import Batch, evidence_files
-from audit_pipelines.defs import drops, judge, sealfacts
+from audit_pipelines.defs import drops, judge, sealfacts, sources
 from audit_pipelines.defs.decisions import midnight
 from audit_pipelines.defs.monthfacts import Month, is_purged, month_facts, touches
 from audit_pipelines.defs.station import Station
@@ -131,14 +131,16 @@ def _texts() -> list[QueryText]:
 
 
 def _sources(batches: Sequence[Batch], settings: Settings, month: Month) -> tuple[SourceFacts, ...]:
+    """The configured ones, and the access log in a month that has events of it."""
     digests = {result.name: result.dialect_sha256 for batch in batches for result in batch.sources}
+    is_read = any(file.source == sources.BUILT_IN.name and month.has(file.day) for file in evidence_files(batches))
     found = []
-    for source in settings.sources:
+    for source in (*settings.sources, *([sources.BUILT_IN] if is_read else [])):
         spans = covered(batches, source.name)
         gaps = tuple(day for day in month.days if not has(spans, day) and day >= settings.organisation.start)
-        read = sum(has(spans, day) for day in month.days)
+        given = sum(has(spans, day) for day in month.days)
         digest = digests.get(source.name, "")
-        found.append(SourceFacts(source.name, source.kind, source.dialect, digest, read, len(month.days), gaps))
+        found.append(SourceFacts(source.name, source.kind, source.dialect, digest, given, len(month.days), gaps))
     return tuple(found)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from audit_pipelines.batch import Batch, evidence_files, history
-from audit_pipelines.defs import drops, judge, monthly
+from audit_pipelines.defs import drops, judge, monthly, sources
 from audit_pipelines.defs.runs import RunEntry, book_of, last_finished, nights
 from audit_pipelines.defs.sealstanding import SealStanding, seal_standing
 from audit_pipelines.home import Home
@@ -117,7 +117,7 @@ def standing(home: Home, now: datetime) -> Standing:
         running=lock.is_held(home.lock_file),
         last=asking[-1] if (asking := nights(book)) else None,
         finished=last_finished(book),
-        sources=tuple(_source(source, batches, start, yesterday) for source in settings.sources),
+        sources=tuple(_source(source, batches, start, yesterday) for source in sources.of(home, batches)),
         batches=len(batches),
         size=batches[-1].size if batches else 0,
         oldest=min((file.oldest for file in evidence), default=None),
@@ -148,7 +148,7 @@ def _source(source: Source, batches: Sequence[Batch], start: date, yesterday: da
         source.kind,
         sum(file.rows for file in files),
         max((file.newest for file in files), default=None),
-        missing(covered(batches, source.name), start, yesterday),
+        () if source.kind == "access" else missing(covered(batches, source.name), start, yesterday),
         results[-1].error if results else None,
     )
 

@@ -65,6 +65,8 @@ class Station:
     """The report that this run made."""
     past: "Plan | None" = None
     """What this run found past its retention, and deleted if ``retention.enforce`` is set."""
+    copies: tuple[str, ...] = ()
+    """Files of the access log that still hold what this run has erased."""
     drill_fault: str = ""
     """What the night's drill found wrong; empty = nothing."""
     failures: list[str] = field(default_factory=list)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
 from audit_pipelines.batch import Batch, EvidenceFile
+from audit_pipelines.settings import ACCESS
 
 Span = tuple[date, date]
 """First and last day, both included."""
@@ -48,7 +49,11 @@ def missing(spans: Sequence[Span], first: date, last: date) -> tuple[Span, ...]:
 
 
 def is_late(earlier: Sequence[Batch], file: EvidenceFile) -> bool:
-    """Whether one of the batches before had events of the file's source and day, or had the day in full."""
-    if any(other.source == file.source and other.day == file.day for batch in earlier for other in batch.evidence):
+    """Whether one of the batches before had events of the file's source and day, or had the day in full.
+
+    The access log is read while its day goes on: of it only the latter counts.
+    """
+    if has(covered(earlier, file.source), file.day):
         return True
-    return has(covered(earlier, file.source), file.day)
+    before = (other for batch in earlier for other in batch.evidence if other.source == file.source != ACCESS)
+    return any(other.day == file.day for other in before)

@@ -39,12 +39,19 @@ def limits(block: Block, facts: Facts, asking: Asking, numbers: Mapping[str, tup
 
 def _facts(facts: Facts) -> Iterable[tuple[str, str, str]]:
     month = facts.this
-    names = ", ".join(source.name for source in facts.sources)
+    configured = [source for source in facts.sources if source.kind != "access"]
+    names = ", ".join(source.name for source in configured)
     yield (
         "Sources",
-        f"Events of systems other than the {len(facts.sources)} configured sources ({names or 'none'}) were not read.",
+        f"Events of systems other than the {len(configured)} configured sources ({names or 'none'}) were not read.",
         "manifests",
     )
+    if len(configured) < len(facts.sources):
+        yield (
+            "Reading",
+            "Reading of this log is recorded where it went through the viewer or the API; reading its files leaves no event.",
+            "manifests",
+        )
     covered, days = MONTHLY["days-covered"](month), MONTHLY["days"](month)
     if covered < days:
         yield (
