@@ -1,9 +1,14 @@
 """``[serve]``: what may stand in the settings, and what is refused with a word of advice."""
 
+import re
+from pathlib import Path
+
+import msgspec
 import pytest
 
 from audit_pipelines import settings
 from audit_pipelines.errors import SettingsError
+from audit_pipelines.serving import ServeOidc
 
 HEAD = '[organisation]\nname = "x"\nid = "x"\nstart = 2026-01-01\n'
 OIDC = '[serve.oidc]\nissuer = "https://id.example.com"\nclient_id = "x"\nclient_secret_env = "X"\n'
@@ -60,3 +65,12 @@ def test_what_is_impossible_is_refused(lines, says):
     with pytest.raises(SettingsError) as found:
         load(lines)
     assert says in str(found.value)
+
+
+def test_settings_page_lists_exactly_the_keys_of_oidc():
+    page = (Path(__file__).parents[1] / "docs" / "settings.md").read_text()
+    section = page.split("## `[serve.oidc]`")[1].split("\n## ")[0]
+    listed = re.findall(r"^\| `(\w+)` \| .+ \| (.+?) \| .+ \|$", section, flags=re.MULTILINE)
+    fields = msgspec.structs.fields(ServeOidc)
+    assert [name for name, _ in listed] == [field.name for field in fields]
+    assert dict(listed)["scope"] == f'`"{ServeOidc.__struct_defaults__[0]}"`'
