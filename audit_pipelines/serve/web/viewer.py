@@ -1,0 +1,195 @@
+"""The viewer of events: a page, its further rows, its counts and its chart.
+
+Everything that may take long is asked for after the first rows are shown; without scripts the same addresses are pages
+of their own. What does not belong here: one event (``event``), files (``export``), and the conditions (``view``).
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from audit_pipelines.event import CATEGORIES, OUTCOMES
+from audit_pipelines.serve import access, pages, sessions
+from audit_pipelines.serve.catalog import Snapshot
+from audit_pipelines.serve.filters import LISTS, TEXTS, BadParameter, Filter
+from audit_pipelines.serve.gate import gate_of
+from audit_pipelines.serve.principal import LinkKind, Principal
+from audit_pipelines.serve.reader import reader_of, visible
+from audit_pipelines.serve.search import FACETS
+from audit_pipelines.serve.security import needs
+from audit_pipelines.serve.signin import start_of
+from audit_pipelines.serve.web import terms
+from audit_pipelines.serve.web.chart import HEIGHT, chart
+from audit_pipelines.serve.web.view import LABELS, View
+
+router = APIRouter(include_in_schema=False)
+ROWS: Final = 60
+"""Of a page."""
+SHOWS_EVENTS: Final[tuple[LinkKind, ...]] = ("period", "actor")
+"""Links that show events."""
+Reads = Annotated[Principal, Depends(needs("read", action="audit_log.searched", links=SHOWS_EVENTS))]
+
+
+@router.get("/", name="root")
+async def root(request: Request) -> Response:
+    """The first page of whoever asks."""
+    principal = sessions.principal_of(request, gate_of(request))[0] if sessions.signed_in(request) else None
+    to = pages.address(request, "audit_logs") if principal is None else pages.below(request, start_of(principal))
+    return RedirectResponse(to, 303)
+
+
+@router.get("/audit-logs", name="audit_logs")
+def audit_logs(request: Request, principal: Reads) -> Response:
+    """The viewer: the newest events that fulfil the filter."""
+    try:
+        view = View.of(request, principal)
+        values = _rows(view)
+    except BadParameter as error:
+        return _refused(request, principal, error)
+    if not view.wanted.pairs():
+        access.sharpen(request, "audit_log.viewed")
+    return pages.page(request, "viewer.html.j2", **values, **_around(view, principal))
+
+
+@router.get("/audit-logs/rows", name="audit_logs_rows")
+def rows(request: Request, principal: Reads) -> Response:
+    """Further rows, for the script that shows them when the end comes near."""
+    return pages.page(request, "rows.html.j2", **_rows(View.of(request, principal)))
+
+
+@router.get("/audit-logs/facets", name="audit_logs_facets")
+def facets(request: Request, principal: Reads) -> Response:
+    """How many events there are of each value; each list is counted without its own conditions."""
+    view = View.of(request, principal)
+    search = view.reader.search
+    found = view.reader.ask(
+        lambda log: [
+            _Facet(
+                LABELS[name],
+                name,
+                [
+                    _Value(
+                        count.value,
+                        count.label,
+                        count.events,
+                        view.toggled(name, count.value),
+                        count.value in getattr(view.wanted, name),
+                    )
+                    for count in search.facet(log, visible(principal, view.wanted.without(name)), name)
+                ],
+            )
+            for name in FACETS
+        ]
+    )
+    return pages.page(request, "facets.html.j2", facets=found, view=view, plain=terms.plain)
+
+
+@router.get("/audit-logs/histogram", name="audit_logs_histogram")
+def histogram(request: Request, principal: Reads) -> Response:
+    """Events over time, and how many there are."""
+    view = View.of(request, principal)
+    search = view.reader.search
+    bars, total = view.reader.ask(lambda log: (search.histogram(log, view.filters), search.count(log, view.filters)))
+    return pages.page(request, "histogram.html.j2", chart=chart(bars, view.period), height=HEIGHT, total=total, view=view)
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    value: str
+    label: str
+    events: int
+    href: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    label: str
+    href: str
+    here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Facet:
+    label: str
+    name: str
+    values: list[_Value]
+
+
+def _rows(view: View) -> dict[str, Any]:
+    """One page of rows, and where the next one begins."""
+    place, size = view.begin()
+
+    def ask(now: Snapshot) -> dict[str, Any]:
+        log = view.log(size, now)
+        events, more = view.reader.search.page(log, view.filters, place, ROWS)
+        following = {"cursor": view.cursor(log, more)} if more else None
+        return {
+            "events": events,
+            "older": view.href("audit_logs", **following) if following else "",
+            "older_rows": view.href("audit_logs_rows", **following) if following else "",
+            "size": log.size,
+            "total": view.reader.search.stated(log, view.filters),
+        }
+
+    return view.reader.ask(ask) | {"first": size is None, "view": view, "plain": terms.plain}
+
+
+def _around(view: View, principal: Principal) -> dict[str, Any]:
+    """What the page shows around its rows."""
+    wanted = view.wanted
+    return {
+        "chips": view.chips(),
+        "categories": CATEGORIES,
+        "outcomes": OUTCOMES,
+        "sources": _sources(view, principal),
+        "ranges": _ranges(view),
+        "labels": LABELS,
+        "given": {name: view.request.query_params.get(name, "") for name in LABELS},
+        "more_open": any(getattr(wanted, name) for name in (*LISTS, *TEXTS) if name != "q"),
+        "moment": lambda value: value.isoformat()[:23].removesuffix("+00:0").removesuffix("+00:00") if value else "",
+        "wrong": None,
+        "may_export": principal.may("export"),
+    }
+
+
+def _ranges(view: View) -> list[_Range]:
+    """Periods of whole days that end with today, for one click."""
+    today = view.reader.now().date()
+    rest = [(name, value) for name, value in view.wanted.pairs() if name not in ("from", "to")]
+    own = [pair for pair in view.wanted.pairs() if pair not in rest]
+    found = []
+    for days, label in ((1, "Today"), (7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "365 days"), (0, "All")):
+        period = [("from", (today - timedelta(days=days - 1)).isoformat())] if days else []
+        found.append(_Range(label, view.with_pairs([*period, *rest]), own == period))
+    return found
+
+
+def _sources(view: View, principal: Principal) -> list[str]:
+    """The sources to choose from: a restricted link is not told of those it cannot see."""
+    if principal.restriction is not None:
+        return sorted(view.wanted.source)
+    named = [source.name for source in view.reader.settings.sources]
+    return list(dict.fromkeys([*named, *view.wanted.source]))
+
+
+def _refused(request: Request, principal: Principal, error: BadParameter) -> Response:
+    """The page with what is wrong beside the form, and no rows."""
+    reader = reader_of(request)
+    view = View(request, reader, Filter(), visible(principal, Filter()))
+    values = _around(view, principal) | {"wrong": error}
+    empty = {
+        "events": [],
+        "older": "",
+        "older_rows": "",
+        "first": True,
+        "size": 0,
+        "total": None,
+        "view": view,
+        "plain": terms.plain,
+    }
+    return pages.page(request, "viewer.html.j2", status=400, **empty, **values)
