@@ -26,6 +26,8 @@ class Case:
     name: str
     argv: tuple[str, ...]
     prepare: Callable[[], object] = _nothing
+    tells: bool = False
+    """Whether the command measures itself and says so (``measure.run``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,28 @@ def report(at: Place) -> Group:
     return Group(f"Report of a month of {30 * at.a_day:,} events", (fresh,))
 
 
+def reading(at: Place) -> Group:
+    """The year read through ``serve``, medians of requests; what was read stands in its access log."""
+    home = at.year()
+
+    def case(name: str, what: str) -> Case:
+        return Case(name, python("bench.children.reading", home, what), tells=True)
+
+    return Group(
+        f"Requests over {at.days} days of {at.a_day:,} events (median of one, loopback)",
+        (
+            case("first page", "first"),
+            case("filter by user and type", "filter"),
+            case("facet", "facet"),
+            case("API page", "rows"),
+            case("API page, deep", "deep"),
+            case(f"API stream of {10 * at.a_day:,}", "stream"),
+            case("50 readers at once", "readers"),
+        ),
+        runs=3,
+    )
+
+
 GROUPS: Final[dict[str, Callable[[Place], Group]]] = {
     "ingest": ingest,
     "seal": seal,
@@ -172,6 +196,7 @@ GROUPS: Final[dict[str, Callable[[Place], Group]]] = {
     "night": night,
     "queries": queries,
     "report": report,
+    "reading": reading,
     "large": large,
 }
 LARGE: Final = "large"

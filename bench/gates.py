@@ -69,4 +69,9 @@ GATES: Final = (
     Gate("query *", "peak", 2048, "the largest query of a year"),
     Gate("report", "wall", 15.0, "report of a month of 3 million events"),
     Gate("report", "peak", 500, "memory of that report"),
+    Gate("first page", "wall", 0.15, "the viewer's first page over a year"),
+    Gate("filter by user and type", "wall", 0.3, "a filter by user and type over a year"),
+    Gate("facet", "wall", 0.8, "the counts of one facet over a year"),
+    Gate("API page, deep", "wall ratio", 1.2, "a page deep in the log beside the first", "API page"),
+    Gate("API stream*", "wall", 20.0, "a million events from the API, 50,000 a second"),
 )

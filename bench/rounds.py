@@ -45,7 +45,7 @@ def measure(group: Group, runs: int, tell: Callable[[str], None]) -> tuple[dict[
             case.prepare()
             os.sync()  # what was prepared is on disk: no case pays for another's bytes
             try:
-                samples[case.name].append(run(case.argv))
+                samples[case.name].append(run(case.argv, tells=case.tells))
             except CaseBrokeError as error:
                 broken[case.name] = str(error)
     return {name: own for name, own in samples.items() if name not in broken}, broken
