@@ -7,13 +7,13 @@ does not belong here: running queries (``search``) and the names' validation by 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 from typing import Any, Final
 from urllib.parse import urlencode
 
-_LONGEST: Final = 500
+LONGEST: Final = 500
 """Characters of one value."""
-_MOST: Final = 50
+MOST: Final = 50
 """Values of one name."""
 LISTS: Final = ("category", "action", "outcome", "source", "user")
 TEXTS: Final = ("address", "target", "api_key", "session", "q")
@@ -117,8 +117,8 @@ def moment(name: str, text: str) -> datetime | None:
 
 
 def _checked(name: str, value: str) -> str:
-    if len(value) > _LONGEST:
-        raise BadParameter(name, f"is longer than {_LONGEST} characters")
+    if len(value) > LONGEST:
+        raise BadParameter(name, f"is longer than {LONGEST} characters")
     if "\0" in value or any(0xD800 <= ord(char) <= 0xDFFF for char in value):
         raise BadParameter(name, "has characters that no text has")
     return value
@@ -126,8 +126,8 @@ def _checked(name: str, value: str) -> str:
 
 def _alternatives(name: str, values: Sequence[str]) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(values))
-    if len(found) > _MOST:
-        raise BadParameter(name, f"is given more than {_MOST} times")
+    if len(found) > MOST:
+        raise BadParameter(name, f"is given more than {MOST} times")
     return found
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from fastapi.dependencies.utils import get_flat_params
-from fastapi.params import Query
 from fastapi.routing import APIRoute
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -163,8 +162,7 @@ def _only_declared(request: Request) -> None:
     route = request.scope.get("route")
     if not isinstance(route, APIRoute):
         return
-    known = {field.alias for field in get_flat_params(route.dependant) if isinstance(field.field_info, Query)}
-    known |= {one["name"] for one in (route.openapi_extra or {}).get("parameters", ()) if one["in"] == "query"}
+    known = {field.alias for field in get_flat_params(route.dependant)} - request.path_params.keys()
     for name in request.query_params:
         if name not in known:
             raise HTTPException(400, f"{name}: unknown parameter; this address knows {', '.join(sorted(known)) or 'none'}.")

@@ -99,5 +99,5 @@ def test_a_stream_is_all_of_the_pages(engine, events, log, monkeypatch):
 
 def test_canonical_lines_are_those_of_the_drop(yard, engine, events, log):
     lines = Lines(engine, Search(engine), events).page(log, [Filter()], Place("asc"), 1000).lines
-    drop = next(path for path in (yard.home.drops / "generic").iterdir() if path.suffix == ".ndjson")
+    (drop,) = (yard.home.drops / "generic").glob("*.20260102.*.ndjson")
     assert drop.read_bytes().split(b"\n")[1:-1] == lines
