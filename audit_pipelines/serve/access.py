@@ -95,7 +95,7 @@ def sharpen(request: Request, action: str) -> None:
 def touched(request: Request, kind: TargetType, id_: str, name: str | None = None) -> None:
     """Add what this request reads to its record."""
     if (there := getattr(request.state, "mark", None)) is not None:
-        there.targets.append({"type": kind, "id": _safe(id_), "name": name})
+        there.targets.append({"type": kind, "id": _safe(id_), "name": _safe(name) if name else None})
 
 
 def request_id(connection: HTTPConnection) -> str:

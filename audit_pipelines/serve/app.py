@@ -22,12 +22,14 @@ from audit_pipelines.errors import AuditError
 from audit_pipelines.home import Home
 from audit_pipelines.serve import problems, sessions, signin
 from audit_pipelines.serve.access import AccessLog
+from audit_pipelines.serve.api import document, routes
+from audit_pipelines.serve.auditing import Auditing
 from audit_pipelines.serve.engine import FilesChanged, QueryTimeout
 from audit_pipelines.serve.envelope import Doorstep, Envelope
 from audit_pipelines.serve.filters import BadParameter
 from audit_pipelines.serve.gate import Gate, open_gate
 from audit_pipelines.serve.reader import Reader
-from audit_pipelines.serve.web import static
+from audit_pipelines.serve.web import event, export, findings, operator, reports, static, verification, viewer
 from audit_pipelines.settings import Settings
 
 LARGEST_BODY = 64 * 1024
@@ -35,7 +37,7 @@ LARGEST_BODY = 64 * 1024
 life = APIRouter(include_in_schema=False)
 
 
-@life.get("/healthz", name="healthz")
+@life.api_route("/healthz", methods=["GET", "HEAD"], name="healthz")
 async def healthz() -> PlainTextResponse:
     """Whether the process answers; says nothing about the home."""
     return PlainTextResponse("ok\n")
@@ -43,7 +45,9 @@ async def healthz() -> PlainTextResponse:
 
 def routers() -> tuple[APIRouter, ...]:
     """Every router there is, in the order in which addresses are matched."""
-    return (life, signin.router, static.router)
+    auditors = (reports.router, verification.router, findings.router, operator.router)
+    events = (viewer.router, export.router, event.router)
+    return (life, signin.router, static.router, *events, *auditors, *routes.ROUTERS)
 
 
 def build(home: Home, *, now: Callable[[], datetime], settings: Settings | None = None) -> FastAPI:
@@ -66,7 +70,7 @@ def build(home: Home, *, now: Callable[[], datetime], settings: Settings | None 
         exception_handlers=_HANDLERS,
         lifespan=_lifespan,
     )
-    app.state.gate, app.state.reader = gate, Reader.open(home, settings, now)
+    app.state.gate, app.state.reader, app.state.auditing = gate, Reader.open(home, settings, now), Auditing.of(home)
     for router in routers():
         app.include_router(router)
     if settings.serve.oidc is not None:
@@ -74,6 +78,7 @@ def build(home: Home, *, now: Callable[[], datetime], settings: Settings | None 
 
         app.state.oidc = oidc.client(settings.serve.oidc)
         app.include_router(oidc.router)
+    document.describe(app)
     return app
 
 

@@ -4,7 +4,6 @@ What does not belong here: what a session is (``sessions``).
 """
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends
 from starlette.datastructures import FormData
@@ -24,8 +23,7 @@ _Posted = Annotated[FormData, Depends(posted)]
 
 def own_path(text: str) -> str:
     """``text`` if it is a path of this application, else the start page: a sign-in never sends anybody elsewhere."""
-    parts = urlsplit(text) if text.isprintable() and "\\" not in text else None
-    own = parts is not None and not parts.scheme and not parts.netloc and text.startswith("/") and not text.startswith("//")
+    own = text.startswith("/") and not text.startswith("//") and "\\" not in text and text.isprintable()
     return text if own else START
 
 

@@ -159,9 +159,9 @@ class TokenStore:
         """
         try:
             status = path(self._home).stat()
-        except FileNotFoundError:
-            self._seen, self._tokens = None, None
-            return None
+        except OSError:
+            self._seen, self._tokens = None, read(self._home)  # none, or an error that says why
+            return self._tokens
         stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
         if stamp != self._seen:
             self._tokens, self._seen = read(self._home), stamp

@@ -137,8 +137,13 @@ def test_errors_are_pages_for_people(door):
 
 
 def test_a_method_that_an_address_does_not_take_is_refused(door):
-    answer = door.client().delete("/healthz")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    answer = door.client().delete("/sign-out")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+def test_monitoring_may_ask_without_wanting_a_body(door):
+    answer = door.client().head("/healthz")
+    assert (answer.status_code, answer.content) == (200, b"")
 
 
 def test_there_is_an_openapi_document_and_no_page_that_loads_scripts_from_elsewhere(door):

@@ -1,9 +1,12 @@
 """Signing in with a token or a link, what the cookie is worth, and when a session ends."""
 
 from typing import Annotated
+from urllib.parse import urljoin
 
 import pytest
 from fastapi import APIRouter, Depends
+from hypothesis import given
+from hypothesis import strategies as st
 
 from audit_pipelines.serve.principal import Principal
 from audit_pipelines.serve.security import needs
@@ -150,6 +153,15 @@ def test_a_sign_in_leads_to_own_pages_only(door, elsewhere):
     client = door.client()
     answer = door.post_form(client, "/sign-in", token=door.token("read"), next=elsewhere)
     assert answer.headers["location"] == "/audit-logs"
+
+
+@given(st.text(max_size=20) | st.text("/\\.:?#[]@ \t\r\nax", max_size=8))
+def test_no_text_leads_elsewhere(text):
+    path = own_path(text)
+    assert urljoin("https://audit.example.com/sign-in", path).startswith("https://audit.example.com/")
+    assert path.startswith("/")
+    assert not path.startswith("//")
+    assert "\\" not in path  # which browsers take for a slash
 
 
 def test_a_sign_in_leads_back_to_where_it_was_asked_for(door):

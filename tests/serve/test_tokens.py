@@ -73,6 +73,14 @@ def test_a_secret_is_right_for_its_own_token_and_kind_alone(home, clock):
     assert not store.present(link.replace("apl", "apt"), "token").right
 
 
+def test_a_file_that_may_not_be_read_is_an_error_and_not_an_empty_one(home, clock):
+    make(home, clock)
+    tokens.path(home).unlink()
+    tokens.path(home).mkdir()
+    with pytest.raises(HomeError, match="cannot be read"):
+        TokenStore(home).current()
+
+
 SPOILED = {
     "no JSON": lambda held: "{",
     "another format": lambda held: json.dumps({**held, "format": 2}),
