@@ -92,8 +92,8 @@ def _column(bar: Bar, number: int, slot: float, most: int, href: Callable[[str, 
 
 
 def _height(count: int, most: int) -> float:
-    """One pixel at least where there is anything."""
-    return round(max(1.0, count / most * HEIGHT), 2) if count else 0.0
+    """Two pixels at least where there is anything."""
+    return round(max(2.0, count / most * HEIGHT), 2) if count else 0.0
 
 
 def _tick(value: datetime, step: timedelta) -> str:

@@ -9,7 +9,7 @@ export function brush(figure) {
   const says = help.textContent;
   if (!bars.length) return;
   const mark = document.createElementNS(SVG, "rect");
-  mark.setAttribute("class", "mark");
+  mark.setAttribute("class", "chosen");
   mark.setAttribute("y", "0");
   mark.setAttribute("height", svg.getAttribute("height"));
   mark.setAttribute("width", "0");

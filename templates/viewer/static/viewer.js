@@ -12,11 +12,7 @@ const $$ = (selector, part = document) => [...part.querySelectorAll(selector)];
 
 async function load(place) {
   place.setAttribute("aria-busy", "true");
-  if (place.matches(".chart-panel")) {
-    place.firstElementChild.textContent = "Counting…";
-  } else {
-    place.firstElementChild.textContent = "Counting…";
-  }
+  place.firstElementChild.textContent = "Counting…";
   try {
     const { content } = await fragment(place.dataset.load);
     place.replaceChildren(content);
