@@ -15,6 +15,7 @@ from audit_pipelines.errors import SettingsError
 
 _SIZE = re.compile(r"(\d+)(KB|MB|GB)")
 _BYTES = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
+_DAGSTER = re.compile(r"https?://[^\s\"'<>]+")
 _GRANT = re.compile(r"[^=\s][^=]*=.+")
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 """Host names of this machine's loopback."""
@@ -59,6 +60,8 @@ class Serve(_Strict, frozen=True, kw_only=True):
     """Whether checkpoint and tiles are open to everyone: they hold hashes only."""
     session: str = "12h"
     """How long a sign-in lasts, however busy."""
+    dagster_url: str = ""
+    """Address of Dagster's web server, for links from the operator's page; empty = none."""
     oidc: ServeOidc | None = None
 
     @property
@@ -93,6 +96,9 @@ def check_serve(serve: Serve, where: str) -> None:
         raise SettingsError("TLS needs tls_certificate and tls_key", where=where, todo="set both or neither")
     if serve.public_url:
         _check_url(serve.public_url, f"{where}.public_url")
+    if serve.dagster_url and not _DAGSTER.fullmatch(serve.dagster_url):
+        todo = 'write e.g. "http://127.0.0.1:3000"'
+        raise SettingsError(f"{serve.dagster_url!r} is no address", where=f"{where}.dagster_url", todo=todo)
     for proxy in serve.trusted_proxies:
         try:
             ipaddress.ip_network(proxy)

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Final
 
 from audit_pipelines import __version__
-from audit_pipelines.batch import Batch, EvidenceFile, evidence_files
+from audit_pipelines.batch import Batch, EvidenceFile, evidence_files, history
 from audit_pipelines.defs.keeping import locate
 from audit_pipelines.defs.station import Station
 from audit_pipelines.durable import exclusive_umask
 from audit_pipelines.errors import SealError
 from audit_pipelines.home import Home
 from audit_pipelines.lake.read import connect, relate
+from audit_pipelines.seal import sealed
 from audit_pipelines.seal.bundle import Bundled, Disclose, Scope, write_bundle
+from audit_pipelines.seal.ledger import Ledger
 from audit_pipelines.shipped import shipped
 
 _WORDS: Final = {"month": "the month {0}", "day": "the day {0}", "event": "event number {1} of the log, of {0}"}
@@ -33,22 +35,58 @@ def bundle(home: Home, scope: Scope, folder: Path, *, categories: Sequence[str] 
     try:
         station.lock()
         batches = station.batches()
-        if not any(scope.first <= day.day < scope.until for batch in batches for day in batch.days):
-            todo = "run: audit-pipelines night --from D --to D"
-            raise SealError("no night has asked for these days", where=scope.name, todo=todo)
+        _require(batches, scope)
         disclose = _disclosure(home, batches, scope, categories, sources) if categories or sources else None
         with exclusive_umask():
-            return write_bundle(
-                home,
-                batches,
-                scope,
-                final=folder / f"{home.settings().organisation.id}.evidence.{scope.name}.zip",
-                disclose=disclose,
-                made_by=f"audit-pipelines {__version__}",
-                readme=readme,
-            )
+            return _write(home, batches, scope, folder, disclose)
     finally:
         station.close()
+
+
+def bundle_read_only(home: Home, scope: Scope, folder: Path) -> Bundled:
+    """The same, everything disclosed, of a home that is only read: without its lock, and with no file in it written.
+
+    A night that runs meanwhile only adds to what is read here; a removal may take a file away, which is an error.
+
+    Raises:
+        SealError: nothing of the scope is in the log, or a removal is not stated yet.
+        EvidenceError, LakeError, OSError: something is damaged, or a removal has just taken it.
+    """
+    known = sealed.read_ledger(home)  # before the batches, so that there is none that it has and they have not
+    batches = history(home)
+    _require(batches, scope)
+    return _write(home, batches, scope, folder, None, known)
+
+
+def _require(batches: Sequence[Batch], scope: Scope) -> None:
+    if not any(scope.first <= day.day < scope.until for batch in batches for day in batch.days):
+        todo = "run: audit-pipelines night --from D --to D"
+        raise SealError("no night has asked for these days", where=scope.name, todo=todo)
+
+
+def _write(
+    home: Home,
+    batches: Sequence[Batch],
+    scope: Scope,
+    folder: Path,
+    disclose: Disclose | None,
+    known: Ledger | None = None,
+) -> Bundled:
+    return write_bundle(
+        home,
+        batches,
+        scope,
+        final=folder / file_name(home, scope),
+        disclose=disclose,
+        made_by=f"audit-pipelines {__version__}",
+        readme=readme,
+        known=known,
+    )
+
+
+def file_name(home: Home, scope: Scope) -> str:
+    """What the bundle of ``scope`` is called."""
+    return f"{home.settings().organisation.id}.evidence.{scope.name}.zip"
 
 
 def scope_of_event(home: Home, uid: str) -> Scope:
@@ -57,8 +95,6 @@ def scope_of_event(home: Home, uid: str) -> Scope:
     Raises:
         SealError: there is no such event.
     """
-    from audit_pipelines.batch import history
-
     found = locate(home, history(home), [uid])
     if not found:
         raise SealError("is not in the log", where=uid, todo="name a uid as a query, a drop or a report has it")

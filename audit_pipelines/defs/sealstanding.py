@@ -9,6 +9,7 @@ from datetime import datetime
 
 from audit_pipelines.batch import Batch, evidence_files
 from audit_pipelines.defs.attesting import last_drill
+from audit_pipelines.defs.trouble import Trouble
 from audit_pipelines.errors import AuditError
 from audit_pipelines.home import Home
 from audit_pipelines.retention import is_past
@@ -44,15 +45,28 @@ class SealStanding:
     @property
     def problems(self) -> list[str]:
         """What is wrong; empty = nothing."""
-        found = [f"the log cannot be read: {self.fault}"] if self.fault else []
+        return [trouble.text for trouble in self.troubles]
+
+    @property
+    def troubles(self) -> list[Trouble]:
+        """The same, with what to do."""
+        found = []
+        if self.fault:
+            found.append(
+                Trouble(f"the log cannot be read: {self.fault}", "restore log/ from a backup: docs/operations.md, Restoring")
+            )
         if self.unsealed:
-            found.append(f"{self.unsealed} batches are not sealed")
+            todo = "see to the signing key, then run: audit-pipelines night"
+            found.append(Trouble(f"{self.unsealed} batches are not sealed", todo))
         if self.drill_missed:
-            found.append(f"the last drill was not noticed: {self.drill}")
+            todo = "report this fault of the program, and do not rely on verify until it is mended"
+            found.append(Trouble(f"the last drill was not noticed: {self.drill}", todo))
         if self.tokens_missing:
-            found.append(f"{self.tokens_missing} checkpoints without their time-stamp token ({self.anchor_fault})")
+            text = f"{self.tokens_missing} checkpoints without their time-stamp token ({self.anchor_fault})"
+            found.append(Trouble(text, "the next night asks again; see whether seal.timestamp_url answers"))
         elif self.anchor_fault:
-            found.append(f"the last checkpoint is not cosigned ({self.anchor_fault})")
+            text = f"the last checkpoint is not cosigned ({self.anchor_fault})"
+            found.append(Trouble(text, "the next night asks again; see whether seal.witness_url answers"))
         return found
 
 

@@ -13,6 +13,7 @@ from audit_pipelines.batch import Batch, evidence_files, history
 from audit_pipelines.defs import drops, judge, monthly, sources
 from audit_pipelines.defs.runs import RunEntry, book_of, last_finished, nights
 from audit_pipelines.defs.sealstanding import SealStanding, seal_standing
+from audit_pipelines.defs.trouble import Trouble
 from audit_pipelines.home import Home
 from audit_pipelines.lake import lock
 from audit_pipelines.lake.coverage import Span, covered, missing
@@ -77,27 +78,49 @@ class Standing:
     @property
     def problems(self) -> list[str]:
         """What is wrong with the pipeline; empty = all green."""
+        return [trouble.text for trouble in self.troubles]
+
+    @property
+    def troubles(self) -> list[Trouble]:
+        """The same, with what to do."""
+        found = self._of_nights() + self._of_sources()
+        if self.undropped and not self.running:
+            found.append(
+                Trouble(f"{self.undropped} days without their drop", "the next night makes them; its errors say what held it up")
+            )
+        if self.unjudged and not self.running:
+            found.append(Trouble(f"{self.unjudged} days without their findings", "run: audit-pipelines night"))
+        if self.outdated:
+            months = [f"{month:%Y-%m}" for month in self.outdated]
+            todo = f"run: audit-pipelines report --month {months[0]}"
+            found.append(Trouble(f"issued reports that are outdated: {', '.join(months)}", todo))
+        if self.strays:
+            todo = "the next night removes what a killed run left; what stays is from elsewhere: find out, then move it out"
+            found.append(Trouble(f"{len(self.strays)} files that no manifest names, the first is {self.strays[0]}", todo))
+        return found + ([] if self.running else self.log.troubles)
+
+    def _of_nights(self) -> list[Trouble]:
         found = []
         if self.finished is None:
-            found.append("no night has finished yet")
+            found.append(Trouble("no night has finished yet", "run: audit-pipelines night; then put that line into cron"))
         elif self.now - self.finished.finished > FRESH:
             hours = (self.now - self.finished.finished) // timedelta(hours=1)
-            found.append(f"the last finished night is {hours} hours old")
+            todo = "see whether cron or the timer still starts it, then run: audit-pipelines night"
+            found.append(Trouble(f"the last finished night is {hours} hours old", todo))
         if self.last is not None and self.last.status != "ok":
-            found.append(f"the last night was {self.last.status}: {'; '.join(self.last.errors) or 'no reason is known'}")
+            text = f"the last night was {self.last.status}: {'; '.join(self.last.errors) or 'no reason is known'}"
+            found.append(Trouble(text, "mend the cause, then run: audit-pipelines night; what was read is kept"))
+        return found
+
+    def _of_sources(self) -> list[Trouble]:
+        found = []
         for source in self.sources:
             days = sum((high - low).days + 1 for low, high in source.missing)
             if days:
-                found.append(f"source {source.name}: {days} days missing, the first is {source.missing[0][0]}")
-        if self.undropped and not self.running:
-            found.append(f"{self.undropped} days without their drop")
-        if self.unjudged and not self.running:
-            found.append(f"{self.unjudged} days without their findings")
-        if self.outdated:
-            found.append(f"issued reports that are outdated: {', '.join(f'{month:%Y-%m}' for month in self.outdated)}")
-        if self.strays:
-            found.append(f"{len(self.strays)} files that no manifest names, the first is {self.strays[0]}")
-        return found + ([] if self.running else self.log.problems)
+                text = f"source {source.name}: {days} days missing, the first is {source.missing[0][0]}"
+                first, last = source.missing[0]
+                found.append(Trouble(text, f"run: audit-pipelines night --from {first} --to {last}"))
+        return found
 
 
 def standing(home: Home, now: datetime) -> Standing:

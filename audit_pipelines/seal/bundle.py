@@ -113,6 +113,7 @@ def write_bundle(
     disclose: Disclose | None,
     made_by: str,
     readme: Readme,
+    known: Ledger | None = None,
 ) -> Bundled:
     """Write the bundle to ``final``; a crash leaves a ``.part`` file beside it, or the whole.
 
@@ -124,13 +125,14 @@ def write_bundle(
         disclose: which records are disclosed; None = all.
         made_by: the program and its version.
         readme: gives README.md.
+        known: the log's ledger as it was before ``batches`` were read, where no lock keeps both the same.
 
     Raises:
         SealError: there is no log, a removal is not stated in it yet, or the zip would be larger than 2 GiB.
         EvidenceError: something in the log or the evidence is damaged.
         OSError: the disk refuses.
     """
-    known = sealed.read_ledger(home)
+    known = known or sealed.read_ledger(home)
     ready = [batch for batch in batches if known is not None and batch.seq in known.batches()]
     if known is None or not ready:
         raise SealError("nothing is sealed yet", where=str(home.log), todo="run: audit-pipelines night")
