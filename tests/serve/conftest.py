@@ -5,15 +5,17 @@ import re
 import socket as socketlib
 import threading
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import httpx2
 import pytest
 
+from audit_pipelines.demo.plan import plan
 from audit_pipelines.home import Home, open_home
 from audit_pipelines.serve import app as application
 from audit_pipelines.serve import listening, minting
 from audit_pipelines.serve.tokens import Limits
+from tests.defs.conftest import Yard
 
 SETTINGS = """
 [organisation]
@@ -73,6 +75,13 @@ class Door:
         """Load the page with the form (by default at the same address), fill it in and send it."""
         return client.post(path, data={"csrf": self.csrf_in(client.get(page or path).text), **fields})
 
+    def linked(self, **limits) -> httpx2.Client:
+        """A browser in which a new link is open."""
+        client = self.client()
+        answer = self.post_form(client, f"/l/{self.link(**limits)}")
+        assert answer.status_code == 303, answer.text
+        return client
+
     def records(self) -> list[dict]:
         """The access log, oldest first."""
         files = sorted((self.home.state / "access").glob("*.ndjson"))
@@ -90,6 +99,24 @@ def home(tmp_path):
     return open_home(tmp_path)
 
 
+@contextmanager
+def opened(home: Home, clock: Clock, *routers):
+    """Serve ``home`` while the block lasts; ``routers`` are more routes."""
+    loaded = home.settings()
+    app = application.build(home, now=clock, settings=loaded)
+    for router in routers:
+        app.include_router(router)
+    server = listening.server(app, loaded.serve, home)
+    with listening.listen(_any_port(loaded.serve)) as socket:  # from here on the kernel takes connections
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
+        thread.start()
+        try:
+            yield Door(home, clock, app, f"http://127.0.0.1:{socket.getsockname()[1]}")
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
 @pytest.fixture
 def serving(home, clock):
     """Serve ``home`` while the block lasts; ``settings`` are more lines of audit.toml, ``routers`` more routes."""
@@ -97,19 +124,8 @@ def serving(home, clock):
     @contextmanager
     def serve(settings: str = "", *routers):
         home.settings_file.write_text(SETTINGS + settings)
-        loaded = home.settings()
-        app = application.build(home, now=clock, settings=loaded)
-        for router in routers:
-            app.include_router(router)
-        server = listening.server(app, loaded.serve, home)
-        with listening.listen(_any_port(loaded.serve)) as socket:  # from here on the kernel takes connections
-            thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
-            thread.start()
-            try:
-                yield Door(home, clock, app, f"http://127.0.0.1:{socket.getsockname()[1]}")
-            finally:
-                server.should_exit = True
-                thread.join()
+        with opened(home, clock, *routers) as door:
+            yield door
 
     return serve
 
@@ -118,6 +134,43 @@ def _any_port(serve):
     import msgspec
 
     return msgspec.structs.replace(serve, port=0)
+
+
+LARKSPUR = plan(seed=7, today=date(2026, 2, 10))
+"""The demo's made-up organisation."""
+DAYS = (date(2026, 1, 29), date(2026, 1, 30), date(2026, 1, 31))
+"""Those of its days that the sealed home has: two working days and a Saturday."""
+
+
+@pytest.fixture(scope="session")
+def sealed(tmp_path_factory) -> Home:
+    """A home with some days of the demo's organisation, sealed, judged, dropped and reported; no test changes it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", "")  # a night sets them for its process
+        patch.setenv("AUDIT_HOME", "")
+        yard = Yard(tmp_path_factory.mktemp("sealed"), start=DAYS[0])
+        for day in DAYS:
+            yard.put(f"{day}.ndjson", LARKSPUR.records(day))
+            yard.night(day + timedelta(days=1))
+        yard.report(DAYS[0].replace(day=1), date(2026, 2, 5))
+    with yard.home.settings_file.open("a") as settings:
+        settings.write("\n[serve]\nrequests_a_minute = 1000000\n")
+    return yard.home
+
+
+@pytest.fixture(scope="session")
+def sealed_records() -> list[bytes]:
+    """The records of the sealed home, oldest first."""
+    return [record for day in DAYS for record in LARKSPUR.records(day)]
+
+
+@pytest.fixture(scope="module")
+def sealed_door(sealed):
+    """The sealed home, served while a module's tests last."""
+    clock = Clock()
+    clock.time = datetime(2026, 2, 5, 12, tzinfo=UTC)
+    with opened(sealed, clock) as door:
+        yield door
 
 
 @pytest.fixture
