@@ -7,17 +7,16 @@ for run no query; the others are kept, for a snapshot never changes. What does n
 """
 
 import functools
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal
 
 from audit_pipelines.batch import EvidenceFile
 from audit_pipelines.serve import filters as conditions
+from audit_pipelines.serve.answers import Answers
 from audit_pipelines.serve.catalog import Snapshot
 from audit_pipelines.serve.cursor import Cursor, Order
 from audit_pipelines.serve.engine import EVENTS, Engine, Params, Row
@@ -31,7 +30,6 @@ _FIRST_LOOK: Final = 200_000
 """Events whose files are looked at first; then four times as many, and so on."""
 PATIENCE: Final = 4.0
 """Seconds after which a page is given as far as it was found."""
-_KEPT: Final = 500
 _STEPS: Final = tuple(
     timedelta(**{unit: value})
     for unit, values in (("minutes", (1, 5, 15)), ("hours", (1, 3, 6, 12)), ("days", (1, 7, 28, 364)))
@@ -49,7 +47,6 @@ _NAMES: Final = {"desc": "newest", "asc": "oldest"}
 What = Literal["page", "lines", "places"]
 Event = dict[str, Any]
 """One row by column."""
-Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +107,7 @@ class Search:
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = monotonic) -> None:
         self._engine, self._clock = engine, clock
-        self._answers = _Answers()
+        self._answers = Answers()
 
     def page(self, log: Snapshot, filters: Sequence[Filter], place: Place, rows: int) -> tuple[list[Event], Place | None]:
         """Up to ``rows`` events after ``place`` in its order, and where the next page begins.
@@ -272,31 +269,3 @@ def over(condition: str, select: str) -> str:
 def through(formatted: str, select: str) -> str:
     """A SELECT over ``formatted`` = the SELECT of a shipped format over ``events``."""
     return f"SELECT * FROM (WITH formatted AS (\n{formatted}\n)\n{select})"  # noqa: S608 - both are this program's own text
-
-
-@dataclass(slots=True)
-class _Answer:
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    value: Any = None
-    """In a list of one, when it is there."""
-
-
-class _Answers:
-    """The last answers, so that a page and its parts ask once; a thread that comes second waits for the first."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, _Answer] = OrderedDict()
-
-    def get(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
-        """The answer kept under ``key``, or ``make``'s; a failure is not kept."""
-        with self._lock:
-            answer = self._kept.setdefault(key, _Answer())
-            self._kept.move_to_end(key)
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        with answer.lock:
-            if answer.value is None:
-                answer.value = [make()]
-            kept: Kept = answer.value[0]
-        return kept

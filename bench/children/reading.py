@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import urlencode
 
-import httpx
+import httpx2
 
 from audit_pipelines.home import open_home
 from audit_pipelines.serve.catalog import Catalog
@@ -38,12 +38,12 @@ class Server:
     """A running ``serve`` and somebody who may read."""
 
     home: Path
-    client: httpx.Client
+    client: httpx2.Client
     process: subprocess.Popen[bytes]
     size: int
     newest: datetime
 
-    def get(self, path: str, **query: object) -> httpx.Response:
+    def get(self, path: str, **query: object) -> httpx2.Response:
         """One answer, read to its end; anything but 200 is an error."""
         answer = self.client.get(path, params={name: str(value) for name, value in query.items()})
         answer.raise_for_status()
@@ -62,9 +62,9 @@ def serving(home: Path) -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     process = subprocess.Popen(python("audit_pipelines", "--home", home, "serve", "--port", port))
-    headers, limits = {"Authorization": f"Bearer {token}"}, httpx.Limits(max_connections=READERS)
+    headers, limits = {"Authorization": f"Bearer {token}"}, httpx2.Limits(max_connections=READERS)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=120, limits=limits) as client:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=120, limits=limits) as client:
             _wait(client)
             log = Catalog(open_home(home)).now()
             assert log.newest is not None
@@ -73,11 +73,11 @@ def serving(home: Path) -> Iterator[Server]:
         process.send_signal(signal.SIGTERM)
 
 
-def _wait(client: httpx.Client) -> None:
+def _wait(client: httpx2.Client) -> None:
     for _ in range(600):
         try:
             client.get("/healthz").raise_for_status()
-        except httpx.TransportError:
+        except httpx2.TransportError:
             time.sleep(0.1)
         else:
             return
