@@ -78,7 +78,7 @@ class Findings:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._kept: dict[date, tuple[Path, tuple[Finding, ...]]] = {}
+        self._kept: dict[date, tuple[tuple[Path, int, int], tuple[Finding, ...]]] = {}
 
     def find(self, log: Snapshot, principal: Principal, wanted: Wanted, order: Order = "time") -> Found:
         """Everything that fits, of what ``principal`` may see."""
@@ -109,13 +109,17 @@ class Findings:
         """Those of the newest file that is there: while a night runs, that may be the one before."""
         for seq in reversed(seqs):
             path = self._home.findings(day, seq)
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                continue
+            key = (path, status.st_ino, status.st_mtime_ns)  # an erasure writes the file anew
             kept = self._kept.get(day)
-            if kept is not None and kept[0] == path:
+            if kept is not None and kept[0] == key:
                 return kept[1]
-            if path.is_file():
-                found = tuple(findings.read([path]))
-                self._kept[day] = path, found
-                return found
+            found = tuple(findings.read([path]))
+            self._kept[day] = key, found
+            return found
         return ()
 
 
