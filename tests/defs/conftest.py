@@ -46,6 +46,23 @@ def record(number: int, when: str, kind: str = "authentication.login", **members
     return json.dumps(made, separators=(",", ":")).encode()
 
 
+def access(number: int, when: str, action: str = "audit_log.viewed", **members: object) -> bytes:
+    """One line as ``serve`` writes it."""
+    made = {
+        "id": f"acc_{number:032x}",
+        "time": when,
+        "action": action,
+        "outcome": "success",
+        "status": 200,
+        "actor": {"type": "user", "id": "usr_1", "name": "Ada", "email": "ada@example.org"},
+        "context": {"ip": "192.0.2.1", "user_agent": "tests", "session_id": "ses_1", "api_key_id": None, "request_id": "req_1"},
+        "request": {"method": "GET", "path": "/audit-logs", "query": ""},
+        "targets": [],
+        **members,
+    }
+    return json.dumps(made, separators=(",", ":")).encode() + b"\n"
+
+
 def day_of_records(day: date, count: int, *, first: int = 0) -> list[bytes]:
     """``count`` logins spread over a day."""
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
@@ -94,6 +111,15 @@ class Yard:
     def report(self, month: date, today: date) -> Station:
         with self.jobs(datetime(today.year, today.month, today.day, 6, tzinfo=UTC)) as jobs:
             return jobs.report(month)
+
+
+def served(yard: Yard, day: date, content: bytes) -> Path:
+    """More of a day's access file."""
+    yard.home.access.mkdir(parents=True, exist_ok=True)
+    path = yard.home.access / f"{day}.0a1b2c3d.ndjson"
+    with path.open("ab") as file:
+        file.write(content)
+    return path
 
 
 @pytest.fixture

@@ -138,13 +138,13 @@ def forked(root: Path, number: int, step: str) -> tuple[int, int]:
 
 
 def digests(root: Path) -> dict[str, str]:
-    """Digest of every file of the home outside ``state/`` and the inbox."""
+    """Digest of every file of the home outside ``state/`` and the inbox, and of the access log's files."""
     files = [path for path in sorted(root.rglob("*")) if path.is_file()]
     names = {path.relative_to(root).as_posix(): path for path in files}
     return {
         name: hashlib.sha256(path.read_bytes()).hexdigest()
         for name, path in names.items()
-        if not name.startswith(("state/", "inbox/"))
+        if not name.startswith(("state/", "inbox/")) or name.startswith("state/access/")
     }
 
 

@@ -16,35 +16,9 @@ from audit_pipelines.defs.verifying import verify_home
 from audit_pipelines.errors import SettingsError
 from audit_pipelines.settings import ACCESS
 from audit_pipelines.sql import findings
-from tests.defs.conftest import Yard, day_of_records
+from tests.defs.conftest import Yard, access, day_of_records, served
 
 FIFTH, SIXTH, SEVENTH = (date(2026, 1, day) for day in (5, 6, 7))
-
-
-def access(number: int, when: str, action: str = "audit_log.viewed", **members: object) -> bytes:
-    """One line as ``serve`` writes it."""
-    made = {
-        "id": f"acc_{number:032x}",
-        "time": when,
-        "action": action,
-        "outcome": "success",
-        "status": 200,
-        "actor": {"type": "user", "id": "usr_1", "name": "Ada", "email": "ada@example.org"},
-        "context": {"ip": "192.0.2.1", "user_agent": "tests", "session_id": "ses_1", "api_key_id": None, "request_id": "req_1"},
-        "request": {"method": "GET", "path": "/audit-logs", "query": ""},
-        "targets": [],
-        **members,
-    }
-    return json.dumps(made, separators=(",", ":")).encode() + b"\n"
-
-
-def served(yard: Yard, day: date, content: bytes) -> Path:
-    """More of a day's access file."""
-    yard.home.access.mkdir(parents=True, exist_ok=True)
-    path = yard.home.access / f"{day}.0a1b2c3d.ndjson"
-    with path.open("ab") as file:
-        file.write(content)
-    return path
 
 
 def fifth(yard: Yard) -> Path:
@@ -64,7 +38,9 @@ def own(done: Station):
 
 
 def faults(yard: Yard, today: date) -> list[str]:
-    return [fault.text for fault in verify_home(yard.home, now=datetime(today.year, today.month, today.day, 4, tzinfo=UTC)).faults]
+    return [
+        fault.text for fault in verify_home(yard.home, now=datetime(today.year, today.month, today.day, 4, tzinfo=UTC)).faults
+    ]
 
 
 def test_a_night_takes_what_was_read_as_a_source_of_its_own(yard: Yard):

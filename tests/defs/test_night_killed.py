@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 
 from audit_pipelines.lake import lock
-from tests.defs.conftest import Yard, day_of_records, record
+from tests.defs.conftest import Yard, access, day_of_records, record, served
 
 SCRIPT = Path(__file__).with_name("killed_night.py")
 ROOT = Path(__file__).parents[2]
 
 
 def fill(yard: Yard) -> None:
+    """Two files of the source, and two of the access log: one that this night removes, one of yesterday."""
+    served(yard, date(2026, 1, 30), access(1, "2026-01-30T09:00:00Z") + access(2, "2026-01-30T10:00:00Z"))
+    served(yard, date(2026, 2, 1), access(3, "2026-02-01T09:00:00Z") + b'{"id":')
     yard.put("a.ndjson", day_of_records(date(2026, 1, 30), 12) + day_of_records(date(2026, 1, 31), 9, first=100))
     yard.put("b.ndjson", [*day_of_records(date(2026, 2, 1), 7, first=200), record(1, "2026-01-30T01:51:00Z"), b"{broken"])
 

@@ -7,11 +7,12 @@ WITH days AS (
     SELECT unnest(generate_series(make_timestamp(epoch_us($since))::DATE, make_timestamp(epoch_us($until) - 1)::DATE, INTERVAL 1 DAY))::DATE AS day
 ),
 
--- Every source the log knows, before the period too: one that fell silent must still show.
+-- Every source the log knows, before the period too: one that fell silent must still show. But for the home's own
+-- access log: nobody must read.
 sources AS (
     SELECT DISTINCT source
     FROM events
-    WHERE occurred_at < $until
+    WHERE occurred_at < $until AND source <> 'audit-pipelines'
 ),
 
 seen AS (
