@@ -87,6 +87,11 @@ class Door:
         files = sorted((self.home.state / "access").glob("*.ndjson"))
         return [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
 
+    def record_of(self, answer: httpx2.Response) -> dict:
+        """What the access log says of the request that ``answer`` answers."""
+        (found,) = [one for one in self.records() if one["context"]["request_id"] == answer.headers["x-request-id"]]
+        return found
+
 
 @pytest.fixture
 def clock():

@@ -82,8 +82,7 @@ def test_an_id_that_nothing_has(client, name):
 
 def test_the_access_log_says_which_event_was_looked_at(sealed_door, client):
     (listed,) = client.get("/v1/audit-logs?limit=1").json()["data"]
-    client.get(f"/v1/audit-logs/{listed['event_id']}")
-    last = sealed_door.records()[-1]
+    last = sealed_door.record_of(client.get(f"/v1/audit-logs/{listed['event_id']}"))
     assert last["action"] == "audit_log.event_viewed"
     assert last["targets"] == [{"type": "event", "id": listed["uid"], "name": None}]
 
