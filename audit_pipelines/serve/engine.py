@@ -81,7 +81,7 @@ class Engine:
     def _running(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor while its turn lasts."""
         if not self._turns.acquire(timeout=self._seconds):
-            raise QueryTimeout("too many queries at once")
+            raise QueryTimeout("did not get its turn, for too many run at once")
         timer = None
         try:
             cursor = self._connection.cursor()

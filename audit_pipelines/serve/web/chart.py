@@ -12,8 +12,10 @@ from typing import Final
 from audit_pipelines.serve.search import Bar
 from audit_pipelines.serve.web.show import machine, plural
 
-HEIGHT: Final = 88
+HEIGHT: Final = 80
 """Of the highest bar, in pixels."""
+BELOW: Final = 22
+"""Of the deepest bar of failures: they hang below the line, in a scale of their own, for they are few."""
 _GAP: Final = 0.22
 """Of a bar's width."""
 _TICKS: Final = 6
@@ -21,13 +23,12 @@ _TICKS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One bar as it is drawn: all events, and the failures among them at its foot; across in percent, upright in pixels."""
+    """One bar as it is drawn: all events upwards, failures downwards; across in percent, upright in pixels."""
 
     x: float
     width: float
     y: float
     height: float
-    bad_y: float
     bad_height: float
     href: str
     since: str
@@ -53,6 +54,8 @@ class Chart:
     ticks: list[Tick]
     most: int
     """Events of the highest bar."""
+    most_failures: int
+    """Failures of the deepest one."""
     step: str
     events: int
     failures: int
@@ -62,25 +65,24 @@ def chart(bars: Sequence[Bar], href: Callable[[str, str], str]) -> Chart | None:
     """The drawing of ``bars``; ``href`` gives the address of a period. None where there is nothing to draw."""
     if not bars:
         return None
-    most, slot = max(1, *(bar.events for bar in bars)), 100 / len(bars)
+    most, worst = max(bar.events for bar in bars), max(bar.failures for bar in bars)
+    slot = 100 / len(bars)
     step = bars[0].until - bars[0].since
-    columns = [_column(bar, number, slot, most, href) for number, bar in enumerate(bars)]
+    columns = [_column(bar, number, slot, (most, worst), href) for number, bar in enumerate(bars)]
     every = max(1, -(-len(bars) // _TICKS))
     ticks = [Tick(round(100 * number / len(bars), 2), _tick(bars[number].since, step)) for number in range(0, len(bars), every)]
-    return Chart(columns, ticks, most, span(step), sum(bar.events for bar in bars), sum(bar.failures for bar in bars))
+    return Chart(columns, ticks, most, worst, span(step), sum(bar.events for bar in bars), sum(bar.failures for bar in bars))
 
 
-def _column(bar: Bar, number: int, slot: float, most: int, href: Callable[[str, str], str]) -> Column:
+def _column(bar: Bar, number: int, slot: float, most: tuple[int, int], href: Callable[[str, str], str]) -> Column:
     since, until = machine(bar.since), machine(bar.until)
-    height = _height(bar.events, most)
-    bad = min(height, _height(bar.failures, most))
+    height, bad = _height(bar.events, most[0], HEIGHT), _height(bar.failures, most[1], BELOW)
     label = f"{_moment(bar.since, bar.until - bar.since)}: {plural(bar.events, 'event')}, {plural(bar.failures, 'failure')}"
     return Column(
         x=round(number * slot + slot * _GAP / 2, 3),
         width=round(slot * (1 - _GAP), 3),
         y=round(HEIGHT - height, 2),
         height=height,
-        bad_y=round(HEIGHT - bad, 2),
         bad_height=bad,
         href=href(since, until),
         since=since,
@@ -91,9 +93,9 @@ def _column(bar: Bar, number: int, slot: float, most: int, href: Callable[[str, 
     )
 
 
-def _height(count: int, most: int) -> float:
+def _height(count: int, most: int, highest: int) -> float:
     """Two pixels at least where there is anything."""
-    return round(max(2.0, count / most * HEIGHT), 2) if count else 0.0
+    return round(max(2.0, count / most * highest), 2) if count else 0.0
 
 
 def _tick(value: datetime, step: timedelta) -> str:

@@ -23,7 +23,7 @@ from audit_pipelines.serve.search import FACETS
 from audit_pipelines.serve.security import needs
 from audit_pipelines.serve.signin import start_of
 from audit_pipelines.serve.web import terms
-from audit_pipelines.serve.web.chart import HEIGHT, chart
+from audit_pipelines.serve.web.chart import BELOW, HEIGHT, chart
 from audit_pipelines.serve.web.view import LABELS, View
 
 router = APIRouter(include_in_schema=False)
@@ -94,7 +94,9 @@ def histogram(request: Request, principal: Reads) -> Response:
     view = View.of(request, principal)
     search = view.reader.search
     bars, total = view.reader.ask(lambda log: (search.histogram(log, view.filters), search.count(log, view.filters)))
-    return pages.page(request, "histogram.html.j2", chart=chart(bars, view.period), height=HEIGHT, total=total, view=view)
+    return pages.page(
+        request, "histogram.html.j2", chart=chart(bars, view.period), height=HEIGHT, below=BELOW, total=total, view=view
+    )
 
 
 @dataclass(frozen=True, slots=True)

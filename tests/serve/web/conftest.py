@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from audit_pipelines.home import open_home
+from audit_pipelines.serve.engine import AT_ONCE
 from tests.defs.conftest import Yard, record
 from tests.serve.conftest import Clock, opened
 
@@ -36,6 +37,20 @@ def door(sealed, clock, tmp_path_factory):
         yield door
 
 
+@contextmanager
+def waiting(door):
+    """While others have all turns of the database, so that a query waits until its time is over."""
+    engine = door.app.state.reader.engine
+    limit, engine._seconds = engine._seconds, 0.01
+    for _ in range(AT_ONCE):
+        engine._turns.acquire()
+    try:
+        yield
+    finally:
+        engine._turns.release(AT_ONCE)
+        engine._seconds = limit
+
+
 SCRIPT = "<script>document.title='hit';alert(1)</script>"
 PAYLOADS = {
     "script": SCRIPT,
@@ -47,18 +62,17 @@ PAYLOADS = {
     "template": "{{ 7*7 }}{% raw %}${7*7}<!--",
     "closing": "</td></tr></table></main></body></html><h1>hit</h1>",
     "address": "javascript:alert(1)",
-    "formula": "=HYPERLINK(\"http://evil.example\",\"x\")",
+    "formula": '=HYPERLINK("http://evil.example","x")',
     "command": "@SUM(1+1)*cmd|' /C calc'!A0",
     "plus": "+1+1",
     "minus": "-2+3",
-    "wide": "＝1+1",
-    "cells": "a\",\"=1+1\n=1+1;=1+1",
+    "wide": "\uff1d1+1",
+    "cells": 'a","=1+1\n=1+1;=1+1',
     "tab": "\t=1+1",
     "bidi": "user\u202egpj.exe\u2066\u2069",
     "unseen": "a\u200bb\u00adc\ufeffd\x1b[31m\x07",
     "tags": "x\U000e0041\U000e0042",
     "rtl": "שלום עולם",
-    "surrogate": "half \\ud800 pair",
 }
 """What somebody could write into any column."""
 
@@ -66,11 +80,11 @@ PAYLOADS = {
 def hostile_records() -> list[bytes]:
     """One record for each payload, with it in every place that a record has."""
     found = []
-    for number, (name, value) in enumerate(PAYLOADS.items()):
+    for number, value in enumerate(PAYLOADS.values()):
         one = record(
             number,
             f"2026-01-02T08:{number:02d}:00.5Z",
-            value if name not in ("surrogate",) else "guardrail.updated",
+            value,
             actor={"type": "user", "id": value, "name": value, "email": value},
             targets=[{"type": value, "id": value, "name": value}, {"type": value, "id": value, "name": value}],
             context={"ip": value, "user_agent": value, "session_id": value, "api_key_id": value, "request_id": value},
@@ -78,7 +92,7 @@ def hostile_records() -> list[bytes]:
             after={value: f"{value}!", "deep": {"a": {value: [value, 2]}}},
             org_id=value,
         )
-        found.append(one.replace(b"\\\\ud800", b"\\ud800"))
+        found.append(one)
     return found
 
 
@@ -180,3 +194,22 @@ def tabs(chromium):
     finally:
         for context in contexts:
             context.close()
+
+
+@pytest.fixture(scope="session")
+def audited_home(tmp_path_factory):
+    """A home with two revisions of a report and findings; no test changes it."""
+    from tests.serve.web.auditors import audited
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", "")  # a night sets them for its process
+        patch.setenv("AUDIT_HOME", "")
+        return audited(tmp_path_factory.mktemp("audited")).home
+
+
+@pytest.fixture(scope="module")
+def audited(audited_home, clock, tmp_path_factory):
+    """The door of a copy of it; what a module's tests change must not matter to the others of the module."""
+    clock.time = datetime(2026, 2, 6, 12, tzinfo=UTC)
+    with opened(copied(audited_home, tmp_path_factory.mktemp("audited")), clock) as door:
+        yield door
