@@ -56,6 +56,11 @@ class Engine:
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
 
+    @property
+    def limit(self) -> float:
+        """Seconds that one statement may run."""
+        return self._seconds
+
     def close(self) -> None:
         """Give the memory back."""
         self._connection.close()

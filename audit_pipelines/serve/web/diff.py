@@ -140,8 +140,8 @@ def _changed(name: str, old: Any, new: Any, depth: int) -> Iterator[Line]:
 
 def _items(old: list[Any], new: list[Any], depth: int) -> Iterator[Line]:
     """The items of two lists: those that stayed keep their order; one for one replaced they are compared inside."""
-    flat = [[_flat(item, ordered=False) for item in items] for items in (old, new)]
-    matcher = difflib.SequenceMatcher(None, *flat, autojunk=False)
+    first_flat, second_flat = ([_flat(item, ordered=False) for item in items] for items in (old, new))
+    matcher = difflib.SequenceMatcher(None, first_flat, second_flat, autojunk=False)
     for tag, low, high, first, last in matcher.get_opcodes():
         if tag == "replace" and high - low == last - first:
             for before, after in zip(old[low:high], new[first:last], strict=True):

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from audit_pipelines.serve import access, pages
 from audit_pipelines.serve.event import Proof, Whole
-from audit_pipelines.serve.filters import LISTS, Filter
+from audit_pipelines.serve.filters import BadParameter, Filter, parse
 from audit_pipelines.serve.principal import Principal
 from audit_pipelines.serve.reader import reader_of, visible
 from audit_pipelines.serve.security import needs
@@ -118,9 +118,11 @@ def _stem(request: Request, leaf: int) -> str:
 
 
 def _filtered(request: Request, name: str, value: str) -> str:
-    """The address of the viewer with one condition."""
-    wanted = Filter(**{name: (value,) if name in LISTS else value})
-    return f"{pages.address(request, 'audit_logs')}?{wanted.query()}"
+    """The address of the viewer with one condition; empty where no filter can have the value."""
+    try:
+        return f"{pages.address(request, 'audit_logs')}?{parse([(name, value)]).query()}"
+    except BadParameter:
+        return ""
 
 
 def _head(found: Proof) -> Head:

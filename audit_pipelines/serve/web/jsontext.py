@@ -31,8 +31,8 @@ def lines(text: str) -> list[tuple[int, list[Token]]]:
     if len(text) > LONGEST:
         return []
     found: list[tuple[int, list[Token]]] = []
-    depth, line = 0, []
-    deepest = 0
+    line: list[Token] = []
+    depth = deepest = 0
     tokens = list(_kinds(text))
     for at, token in enumerate(tokens):
         following = tokens[at + 1].text if at + 1 < len(tokens) else ""

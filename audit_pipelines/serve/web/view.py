@@ -110,10 +110,13 @@ class View:
         ]
 
     def toggled(self, name: str, value: str) -> str:
-        """The address with ``value`` added to the list ``name``, or taken out."""
+        """The address with ``value`` added to the list ``name``, or taken out; empty where no filter can have it."""
         assert name in LISTS
         pair, pairs = (name, value), self.wanted.pairs()
-        return self.with_pairs([one for one in pairs if one != pair] if pair in pairs else [*pairs, pair])
+        try:
+            return self.with_pairs([one for one in pairs if one != pair] if pair in pairs else [*pairs, pair])
+        except BadParameter:
+            return ""
 
     def period(self, since: str, until: str) -> str:
         """The address with this period in place of the own one."""

@@ -4,8 +4,11 @@ Everything that may take long is asked for after the first rows are shown; witho
 of their own. What does not belong here: one event (``event``), files (``export``), and the conditions (``view``).
 """
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from time import monotonic
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends
@@ -15,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from audit_pipelines.event import CATEGORIES, OUTCOMES
 from audit_pipelines.serve import access, pages, sessions
 from audit_pipelines.serve.catalog import Snapshot
+from audit_pipelines.serve.engine import QueryTimeout
 from audit_pipelines.serve.filters import LISTS, TEXTS, BadParameter, Filter
 from audit_pipelines.serve.gate import gate_of
 from audit_pipelines.serve.principal import LinkKind, Principal
@@ -65,38 +69,18 @@ def rows(request: Request, principal: Reads) -> Response:
 def facets(request: Request, principal: Reads) -> Response:
     """How many events there are of each value; each list is counted without its own conditions."""
     view = View.of(request, principal)
-    search = view.reader.search
-    found = view.reader.ask(
-        lambda log: [
-            _Facet(
-                LABELS[name],
-                name,
-                [
-                    _Value(
-                        count.value,
-                        count.label,
-                        count.events,
-                        view.toggled(name, count.value),
-                        count.value in getattr(view.wanted, name),
-                    )
-                    for count in search.facet(log, visible(principal, view.wanted.without(name)), name)
-                ],
-            )
-            for name in FACETS
-        ]
-    )
+    found = view.reader.ask(lambda log: list(_facets(view, principal, log)))
     return pages.page(request, "facets.html.j2", facets=found, view=view, plain=terms.plain)
 
 
 @router.get("/audit-logs/histogram", name="audit_logs_histogram")
 def histogram(request: Request, principal: Reads) -> Response:
-    """Events over time, and how many there are."""
+    """Events over time, and how many there are: every one is in a bar."""
     view = View.of(request, principal)
-    search = view.reader.search
-    bars, total = view.reader.ask(lambda log: (search.histogram(log, view.filters), search.count(log, view.filters)))
-    return pages.page(
-        request, "histogram.html.j2", chart=chart(bars, view.period), height=HEIGHT, below=BELOW, total=total, view=view
-    )
+    bars = view.reader.ask(lambda log: view.reader.search.histogram(log, view.filters))
+    total = sum(bar.events for bar in bars)
+    drawn = chart(bars, view.period)
+    return pages.page(request, "histogram.html.j2", chart=drawn, height=HEIGHT, below=BELOW, total=total, view=view)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +89,7 @@ class _Value:
     label: str
     events: int
     href: str
+    """Empty where no filter can have it: too long, or one too many."""
     chosen: bool
 
 
@@ -119,7 +104,24 @@ class _Range:
 class _Facet:
     label: str
     name: str
-    values: list[_Value]
+    values: list[_Value] | None
+    """None where counting took too long."""
+
+
+def _facets(view: View, principal: Principal, log: Snapshot) -> Iterator[_Facet]:
+    """The lists, as far as they are counted within the time of one query."""
+    search, until = view.reader.search, monotonic() + view.reader.engine.limit
+    for name in FACETS:
+        values = None
+        if monotonic() < until:
+            with contextlib.suppress(QueryTimeout):
+                counted = search.facet(log, visible(principal, view.wanted.without(name)), name)
+                chosen = getattr(view.wanted, name)
+                values = [
+                    _Value(one.value, one.label, one.events, view.toggled(name, one.value), one.value in chosen)
+                    for one in counted
+                ]
+        yield _Facet(LABELS[name], name, values)
 
 
 def _rows(view: View) -> dict[str, Any]:
@@ -129,11 +131,11 @@ def _rows(view: View) -> dict[str, Any]:
     def ask(now: Snapshot) -> dict[str, Any]:
         log = view.log(size, now)
         events, more = view.reader.search.page(log, view.filters, place, ROWS)
-        following = {"cursor": view.cursor(log, more)} if more else None
+        following = view.cursor(log, more) if more else ""
         return {
             "events": events,
-            "older": view.href("audit_logs", **following) if following else "",
-            "older_rows": view.href("audit_logs_rows", **following) if following else "",
+            "older": view.href("audit_logs", cursor=following) if following else "",
+            "older_rows": view.href("audit_logs_rows", cursor=following) if following else "",
             "size": log.size,
             "total": view.reader.search.stated(log, view.filters),
         }

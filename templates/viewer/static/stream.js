@@ -71,12 +71,15 @@ export function stream() {
         table.append(body);
         dress(body);
         near.observe(body);
+        document.querySelector("[data-so-far]")?.remove();
         say(`${body.rows.length} older events shown`);
       }
       const next = content.querySelector("[data-older]");
       if (next) link.replaceWith(next);
       else {
         atEnd.disconnect();
+        const none = document.querySelector("[data-so-far]");
+        if (none) none.textContent = "No event fulfils this filter.";
         end.replaceWith(content.querySelector(".end") ?? document.createElement("p"));
       }
     } catch {

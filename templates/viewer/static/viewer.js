@@ -20,6 +20,7 @@ async function load(place) {
     place.firstElementChild.textContent = "The server did not answer.";
   }
   place.removeAttribute("aria-busy");
+  if (place.querySelector(".refused")) say(place.textContent.trim());
   showTimes(place);
   const total = $("[data-total-here]", place);
   if (total) {

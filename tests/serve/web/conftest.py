@@ -73,6 +73,8 @@ PAYLOADS = {
     "unseen": "a\u200bb\u00adc\ufeffd\x1b[31m\x07",
     "tags": "x\U000e0041\U000e0042",
     "rtl": "שלום עולם",
+    "nul": "a\x00b",
+    "long": "long " * 200,
 }
 """What somebody could write into any column."""
 

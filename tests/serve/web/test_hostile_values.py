@@ -40,7 +40,7 @@ def test_the_viewer_and_every_open_event_show_values_as_text(tab, hostile):
     for button in tab.page.locator("[data-show-rest]").all():
         button.click()
     for row in tab.page.locator("td.actor bdi").all()[:10]:
-        row.hover()
+        row.dispatch_event("mouseover")
     untouched(tab, "Audit events · Test")
     shown = tab.page.locator("main").inner_text()
     assert SCRIPT in shown
@@ -59,6 +59,8 @@ def test_counts_chart_and_rows_show_values_as_text(tab, hostile, path):
 def test_a_hostile_filter_is_text_in_its_chip_and_finds_its_event(tab, hostile):
     tab = tab(hostile).sign_in()
     for name, value in PAYLOADS.items():
+        if name in ("nul", "long"):
+            continue  # no filter can have them: the pages then show the value without a link
         tab.go(f"/audit-logs?{urlencode({'target': value})}")
         tab.settled()
         untouched(tab, "Audit events · Test")

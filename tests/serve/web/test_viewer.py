@@ -89,12 +89,22 @@ def test_what_cannot_be_understood_is_said_beside_the_form(reader, query, says):
     assert 'role="search"' in answer.text
 
 
-def test_a_query_that_takes_too_long_is_told_plainly(door, reader):
+def test_a_query_that_takes_too_long_is_told_plainly(door):
+    browser = door.signed_in(door.token("read"))
     with waiting(door):
-        answer = reader.get("/audit-logs/histogram?q=nobody+ever+asked+this")
+        answer = browser.get("/audit-logs/histogram?q=nobody+ever+asked+this")
+        part = browser.get("/audit-logs/histogram?q=nobody+ever+asked+this", headers={"X-Fragment": "1"})
     assert answer.status_code == 503
     assert "narrow it" in answer.text
+    assert re.search(r"^<p class=\"refused\" role=\"alert\">.*narrow it.*</p>$", part.text.strip())
     assert answer.headers["retry-after"]
+
+
+def test_counts_that_take_too_long_are_left_out_and_the_page_says_so(door, reader):
+    with waiting(door):
+        answer = reader.get("/audit-logs/facets?q=nor+this")
+    assert answer.status_code == 200
+    assert answer.text.count("Not counted") == 5
 
 
 def test_a_period_link_sees_nothing_outside(door):
