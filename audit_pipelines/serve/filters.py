@@ -88,8 +88,8 @@ def parse(params: Iterable[tuple[str, str]]) -> Filter:
     """
     given: dict[str, list[str]] = {}
     for name, value in params:
-        if name in NAMES and value.strip():
-            given.setdefault(name, []).append(_checked(name, value))
+        if name in NAMES and _checked(name, value).strip():
+            given.setdefault(name, []).append(value)
     values: dict[str, Any] = {name: _alternatives(name, given.get(name, [])) for name in LISTS}
     values |= {name: _single(name, given.get(name, [])) for name in TEXTS}
     since, until = (moment(name, _single(name, given.get(name, []))) for name in ("from", "to"))
