@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from starlette.requests import Request
-from starlette.routing import NoMatchFound
 
 from audit_pipelines.serve.access import path_of
 from audit_pipelines.serve.principal import LINKS, LinkKind, Principal
@@ -36,7 +35,7 @@ ENTRIES: Final = (
     Entry("audit_logs", "Events", ("read",), ("period", "actor")),
     Entry("findings", "Findings", ("read", "auditor"), ("period",)),
     Entry("reports", "Reports", ("auditor",), ("report", "period")),
-    Entry("verify", "Verify", ("auditor",), ()),
+    Entry("verify", "Verify", ("auditor",), ("report", "period")),
     Entry("operator", "Operator", ("admin",), ()),
 )
 assert set(LINKS) >= {kind for entry in ENTRIES for kind in entry.links}
@@ -61,9 +60,6 @@ def links(request: Request, address: Callable[[str], str]) -> list[Link]:
     found = []
     for entry in ENTRIES:
         if entry.open_to(principal):
-            try:
-                own = str(request.app.url_path_for(entry.route))
-            except NoMatchFound:
-                continue
+            own = str(request.app.url_path_for(entry.route))
             found.append(Link(entry.label, address(entry.route), path == own or path.startswith(f"{own}/")))
     return found

@@ -19,7 +19,7 @@ from audit_pipelines.event import CATEGORIES, OUTCOMES
 from audit_pipelines.serve import access, pages, sessions
 from audit_pipelines.serve.catalog import Snapshot
 from audit_pipelines.serve.engine import QueryTimeout
-from audit_pipelines.serve.filters import LISTS, TEXTS, BadParameter, Filter
+from audit_pipelines.serve.filters import BadParameter, Filter
 from audit_pipelines.serve.gate import gate_of
 from audit_pipelines.serve.principal import LinkKind, Principal
 from audit_pipelines.serve.reader import reader_of, visible
@@ -145,7 +145,6 @@ def _rows(view: View) -> dict[str, Any]:
 
 def _around(view: View, principal: Principal) -> dict[str, Any]:
     """What the page shows around its rows."""
-    wanted = view.wanted
     return {
         "chips": view.chips(),
         "categories": CATEGORIES,
@@ -154,7 +153,6 @@ def _around(view: View, principal: Principal) -> dict[str, Any]:
         "ranges": _ranges(view),
         "labels": LABELS,
         "given": {name: view.request.query_params.get(name, "") for name in LABELS},
-        "more_open": any(getattr(wanted, name) for name in (*LISTS, *TEXTS) if name != "q"),
         "moment": lambda value: value.isoformat()[:23].removesuffix("+00:0").removesuffix("+00:00") if value else "",
         "wrong": None,
         "may_export": principal.may("export"),
