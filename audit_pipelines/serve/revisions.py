@@ -28,6 +28,18 @@ _HEAVY: Final = ("sections", "queries", "integrity")
 """Members of ``report.json`` that are large and stand in the PDF and in the file itself; they are not kept in memory."""
 
 
+_TOLD: Final[dict[str, Any]] = {
+    "file_name": "",
+    "log_size": None,
+    "period": {},
+    "prepared_by": "",
+    "classification": "",
+    "identity": "",
+    "figures": [],
+    "change": None,
+    "attachments": [],
+}
+"""Members that pages read, and what stands for them where a ``report.json`` has none."""
 _Key = tuple[str, int, int, int]
 
 
@@ -61,7 +73,7 @@ class Revision:
     issued: datetime
     """When its files were written, as the file system has it."""
     made: dict[str, Any]
-    """``report.json`` without its chapters; empty where it cannot be read."""
+    """``report.json`` without its chapters; every member of ``_TOLD`` is there."""
     files: tuple[File, ...]
     """Everything that the folder holds, in order of the names."""
     statement: Inclusion | None
@@ -179,7 +191,7 @@ class Revisions:
             except ValueError:
                 made = None
             kept = made if isinstance(made, dict) else {}
-            self._parsed[key] = {name: value for name, value in kept.items() if name not in _HEAVY}
+            self._parsed[key] = _TOLD | {name: value for name, value in kept.items() if name not in _HEAVY}
         return self._parsed[key]
 
 

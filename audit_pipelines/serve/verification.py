@@ -129,10 +129,10 @@ def _judged(path: Path, fingerprints: Sequence[str], *, known: bool) -> Iterator
 
 
 _FOUND: Final = (
-    "every record of the month is there, whole and in its order; what was erased or purged is stated, and was allowed then",
-    "the records are the leaves of the signed log, between the events before and after them",
-    "the log only grew since the head that was signed before the month began",
-    "every checkpoint is signed by the key, and the key was in force then",
+    "Every record of the month is there, whole and in its order; what was erased or purged is stated, and was allowed then.",
+    "The records are the leaves of the signed log, between the events before and after them.",
+    "The log only grew since the head that was signed before the month began, if there was one.",
+    "Every checkpoint is signed by the key, and the key was in force then.",
 )
 
 
