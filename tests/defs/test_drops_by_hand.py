@@ -297,6 +297,35 @@ def test_what_was_published_before_an_erasure_is_published_again(yard: Yard, mon
     assert faults(yard) == []
 
 
+@pytest.mark.parametrize("way", ["erased", "purged"])
+def test_what_a_killed_call_left_without_a_manifest_goes_too(yard: Yard, monkeypatch: pytest.MonkeyPatch, way: str):
+    """Nobody has listed the file yet, but a reader may see what is in it."""
+    fill(yard)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "audit_pipelines.ship.publish.durable.write_atomically", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            again(yard, first=FIFTH, last=FIFTH)
+    (left,) = yard.home.drops.glob("generic/*.20260105.r000001.1.*")
+    now = NOW if way == "erased" else A_YEAR_LATER
+    own = station(yard, now)
+    if way == "erased":
+        keeping.erase(own, ["terracotta/evt_000002"], [], ground="the test", approver="the test")
+    else:
+        keeping.enforce(own, approver="the test")
+    own.close()
+    assert not left.exists()
+    if way == "erased":
+        again(yard, first=FIFTH, last=FIFTH)
+        assert [
+            (item.token, item.rows)
+            for item in redropping.listing(yard.home, "generic")
+            if item.token.startswith("r") and item.day == FIFTH
+        ] == [("r000001.1", 5)]
+    assert faults(yard, now) == []
+
+
 def test_a_damaged_note_of_a_call_is_no_obstacle(yard: Yard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
     fill(yard)
     cut_off(yard, monkeypatch, SIXTH)
