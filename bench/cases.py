@@ -100,29 +100,37 @@ def large(at: Place) -> Group:
 
 
 def drop(at: Place) -> Group:
-    """Every format beside DuckDB's own JSON of the same fields, and with zstd beside zstd of the same bytes."""
-    return Group("Drops", tuple(case for form in place.formats() for case in _drops(at, form)))
+    """Every format beside DuckDB's own JSON of the same fields, and packed beside the packer of the same bytes."""
+    forms = place.formats()
+    together = python("bench.children.drop", at.stored(), at.work / "drops", "none", *forms)
+    each = tuple(case for form in forms for case in _drops(at, form))
+    return Group("Drops", (*each, Case("drop all", together, lambda: at.clean("drops"))))
 
 
 def _drops(at: Place, form: str) -> list[Case]:
     home = at.stored()
-    drops, bare, packed = at.work / "drops", at.work / "bare.ndjson", at.work / "lines.zst"
+    drops, bare, packed = at.work / "drops", at.work / "bare.ndjson", at.work / "lines.packed"
 
     def child(compression: str) -> tuple[str, ...]:
-        return python("bench.children.drop", home, drops, form, compression)
+        return python("bench.children.drop", home, drops, compression, form)
 
     cases = [
         Case(f"bare json {form}", python("bench.children.copy_json", home, form, bare), lambda: at.clean("bare.ndjson")),
         Case(f"drop {form}", child("none"), lambda: at.clean("drops")),
     ]
-    zstd = shutil.which("zstd")
-    if zstd and (home / "drops" / form).is_dir():  # a reference of the same bytes: formats that are on by default
-        lines = at.lines(form)
-        argv = (zstd, "-T0", "-3", "-q", "-f", "-o", str(packed), str(lines))
-        cases += [
-            Case(f"zstd {form}", argv, lambda: at.clean("lines.zst")),
-            Case(f"drop {form}, zstd", child("zstd"), lambda: at.clean("drops")),
-        ]
+    if not (home / "drops" / form).is_dir():  # the same bytes as a file: formats that are on by default
+        return cases
+    lines = str(at.lines(form))
+    packers = {
+        "zstd": ("zstd", "zstd", "-T0", "-3", "-q", "-f", "-o", str(packed), lines),
+        "gzip": ("pigz", "sh", "-c", 'exec pigz -6 -c "$0" > "$1"', lines, str(packed)),
+    }
+    for compression, (packer, *argv) in packers.items():
+        if shutil.which(packer):
+            cases += [
+                Case(f"{packer} {form}", tuple(argv), lambda: at.clean("lines.packed")),
+                Case(f"drop {form}, {compression}", child(compression), lambda: at.clean("drops")),
+            ]
     return cases
 
 

@@ -56,7 +56,7 @@ def judge(gates: Sequence[Gate], samples: Samples) -> list[Verdict]:
     found = []
     for gate in gates:
         names = [name for name in samples if _meant(gate, name)]
-        verdicts = [_verdict(gate, name, samples) for name in names if not gate.against or gate.against in samples]
+        verdicts = [_verdict(gate, name, samples) for name in names if not gate.against or _against(gate, samples)]
         if verdicts:
             worst = min if gate.kind == "times as fast" else max
             found.append(worst(verdicts, key=lambda verdict: verdict.value))
@@ -67,8 +67,25 @@ def _meant(gate: Gate, name: str) -> bool:
     return name.startswith(gate.case[:-1]) if gate.case.endswith("*") else name == gate.case
 
 
+def _against(gate: Gate, samples: Samples) -> Sequence[Sample]:
+    """What each round is compared with; nothing if a case of it is missing."""
+    names = gate.against.split(" + ")
+    if not samples.keys() >= set(names):
+        return ()
+    rounds = zip(*(samples[name] for name in names), strict=True)
+    return [
+        Sample(
+            wall=sum(each.wall for each in together),
+            cpu=sum(each.cpu for each in together),
+            peak=max(each.peak for each in together),
+            others=max(each.others for each in together),
+        )
+        for together in rounds
+    ]
+
+
 def _verdict(gate: Gate, name: str, samples: Samples) -> Verdict:
-    own, other = samples[name], samples.get(gate.against, ())
+    own, other = samples[name], _against(gate, samples)
     match gate.kind:
         case "wall":
             values = [sample.wall for sample in own]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from audit_pipelines.digest import sha256
 from audit_pipelines.drop import archived
 from audit_pipelines.durable import make_folder, sync_folder
 from audit_pipelines.home import Home
@@ -24,6 +25,7 @@ def archive(home: Home, settings: Settings, now: datetime) -> int:
     """Move what is old enough; how many files. A file is as old as its name in the folder: its mtime.
 
     Files of a drop whose manifest is not there yet stay. Killed at any point, every file is in one of the two places.
+    Where a power cut or a backup has put a file into both, the one that readers see goes.
     """
     moved = 0
     for form, drop in settings.drops.items():
@@ -34,7 +36,8 @@ def archive(home: Home, settings: Settings, now: datetime) -> int:
         for path, day in _old(home, form, before):
             target = archived(home.drops, f"{form}/{path.name}", day)
             make_folder(target.parent)
-            os.rename(path, target)
+            if not _move(path, target):
+                continue
             touched.add(target.parent)
             moved += 1
         for folder in sorted(touched):  # the new names first: a power cut may then leave two names, never none
@@ -44,6 +47,18 @@ def archive(home: Home, settings: Settings, now: datetime) -> int:
     if moved:
         log.info("%d drop files archived", moved)
     return moved
+
+
+def _move(path: Path, target: Path) -> bool:
+    """Rename, or remove the second of two equal files: rename(2) does nothing where both names are of one file."""
+    if not target.exists():
+        os.rename(path, target)
+    elif sha256(path) == sha256(target):
+        path.unlink()
+    else:
+        log.error("%s stays: %s is another file of that name", path, target)
+        return False
+    return True
 
 
 def _old(home: Home, form: str, before: datetime) -> Iterator[tuple[Path, date]]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from audit_pipelines import batch as manifest
 from audit_pipelines.batch import Batch
@@ -30,6 +30,11 @@ from audit_pipelines.ship.publish import publish_day, published
 from audit_pipelines.shipped import shipped
 
 log = logging.getLogger(__name__)
+MEMORY: Final = "400MB"
+THREADS: Final = 1
+"""Of DuckDB for a drop. The writer makes two slices of time at once, each on a thread of its own (``ship.slices``): more
+threads would bring memory, not speed."""
+
 Kind = Literal["b", "d"]
 _AGAIN = re.compile(r"\d{8}\.r(\d{6,})\.(\d+)\.manifest\.json")
 
@@ -129,7 +134,7 @@ def publish(
 ) -> DropManifest:
     """Publish one day of one batch under ``name``, from the lake as it is now."""
     home = station.home
-    connection = connect(memory="400MB", spill=home.staging / "spill")
+    connection = connect(memory=MEMORY, threads=THREADS, spill=home.staging / "spill")
     try:
         relate(connection, home, batch.files(name.day))
         return publish_day(

@@ -1,26 +1,34 @@
 """Drops by hand: what there is, and days once more for a SIEM that lost them.
 
 A drop made again has new files with new batch ids, so that readers take them for new; the target must know events
-by their ids, or has them twice. What does not belong here: what a night ships (``drops``).
+by their ids, or has them twice. ``state/again-<format>.json`` says, from before the first file to after the statement, which
+numbers a call has given: a call that was killed goes on with them. What does not belong here: what a night ships
+(``drops``).
 """
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import msgspec
+
 from audit_pipelines.batch import Batch, kind_of
 from audit_pipelines.defs import attesting, drops, hashing
 from audit_pipelines.defs.station import Station
 from audit_pipelines.digest import sha256
 from audit_pipelines.drop import Drop, where_it_lies
+from audit_pipelines.durable import write_atomically
 from audit_pipelines.errors import DropError, SettingsError
 from audit_pipelines.home import Home
+from audit_pipelines.removal import removals
 from audit_pipelines.seal import sealed
 from audit_pipelines.ship.format import Format, load_format
 from audit_pipelines.ship.manifest import BatchManifest, DropManifest, Name, Sealed, read
 
+log = logging.getLogger(__name__)
 NO_DEDUPLICATION = ("splunk", "datadog")
 """Formats, by the beginning of their names, whose targets keep every copy of an event."""
 
@@ -31,7 +39,8 @@ def again(
     """Publish the days from ``first`` to ``last`` in one format once more, and state it in the log.
 
     Settings, templates and erasures count as they are now. What was never published in any format is left to the
-    night; a format that did not exist then gets its first files this way. Killed on the way, the same call goes on.
+    night; a format that did not exist then gets its first files this way. Killed at any point, the same call goes on
+    with what it has published, also when a night has stated that in between.
 
     Returns:
         The new manifests, and why batches and days were left out.
@@ -53,11 +62,13 @@ def again(
         key = hashing.key(station, [wanted])
         loaded = [(load_format(form, drops.template_folders(station.home)), wanted)]
         places = drops.places(station, {batch.seq for batch, _, _ in chosen})
-        made = [_again(station, loaded, places, key, *item) for item in chosen]
+        call = _begun(station.home, form, first, last, chosen)
+        made = [_again(station, loaded, places, key, *item, call.number(*item[:2])) for item in chosen]
         found = sealed.open_log(station.home, settings)
         if found is not None:
             attesting.attest_redrops(found, station.home)
             attesting.anchor_log(station)
+        _file(station.home, form).unlink(missing_ok=True)
     return made, left
 
 
@@ -87,13 +98,65 @@ def _again(
     batch: Batch,
     day: date,
     path: Path,
+    number: int,
 ) -> DropManifest:
-    home, form = station.home, wanted[0][0].name
+    home = station.home
     if batch.seq not in places:
         raise DropError(f"batch {batch.seq} is not sealed", where=str(home.batch(batch.seq)), todo="run a night first")
     origin = BatchManifest(path=home.relative(path), sha256=sha256(path))
-    name = Name(batch.seq, day, "r", _number(home, form, batch.seq, day))
+    name = Name(batch.seq, day, "r", number)
     return drops.publish(station, wanted, batch, name, places[batch.seq], hash_key=key, redrop_of=origin)
+
+
+class _Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``state/again-<format>.json``: a call that is not done."""
+
+    format: str
+    first: date
+    last: date
+    removals: int
+    """How many there were when it began: what was published before an erasure is no longer what is asked for."""
+    numbers: dict[str, int]
+    """Of each batch and day (``000007.20260105``), the number that its drop has in this call."""
+
+    def number(self, batch: Batch, day: date) -> int:
+        return self.numbers[_key(batch, day)]
+
+
+def _key(batch: Batch, day: date) -> str:
+    return Name(batch.seq, day, "r").batch
+
+
+def _file(home: Home, form: str) -> Path:
+    return home.state / f"again-{form}.json"
+
+
+def _begun(home: Home, form: str, first: date, last: date, chosen: Sequence[tuple[Batch, date, Path]]) -> _Call:
+    """The call with a number for each drop: those of the same call if it was killed, else the next ones, written down."""
+    new = _Call(format=form, first=first, last=last, removals=len(removals(home)), numbers={})
+    old = _unfinished(_file(home, form))
+    kept = old.numbers if old is not None and msgspec.structs.replace(old, numbers={}) == new else {}
+    numbers = {_key(batch, day): kept.get(_key(batch, day)) or _number(home, form, batch.seq, day) for batch, day, _ in chosen}
+    call = msgspec.structs.replace(new, numbers=numbers)
+    if numbers and call != old:
+        write_atomically(_file(home, form), msgspec.json.encode(call) + b"\n", staging=home.staging)
+    return call
+
+
+def _unfinished(path: Path) -> _Call | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Call)
+    except FileNotFoundError:
+        return None
+    except (msgspec.MsgspecError, OSError, ValueError) as error:
+        log.warning("%s: cannot be read (%s); a call that was killed begins anew", path, error)
+        return None
+
+
+def _promised(home: Home, form: str, key: str) -> set[int]:
+    """Numbers that killed calls of other formats will go on with."""
+    calls = [_unfinished(path) for path in home.state.glob("again-*.json") if path != _file(home, form)]
+    return {call.numbers[key] for call in calls if call is not None and key in call.numbers}
 
 
 def _number(home: Home, form: str, seq: int, day: date) -> int:
@@ -105,6 +168,7 @@ def _number(home: Home, form: str, seq: int, day: date) -> int:
         for path in (home.drops / "_manifests").glob(f"{begin}*.manifest.json")
         if (match := pattern.fullmatch(path.name))
     }
+    done |= _promised(home, form, Name(seq, day, "r").batch)
     used = {path.parent.name: set[int]() for path in home.drops.glob("*/")}
     for path in home.drops.glob(f"*/*.{begin}*"):
         if match := pattern.fullmatch(path.name):

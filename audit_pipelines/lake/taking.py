@@ -48,7 +48,8 @@ class _DropManifest(msgspec.Struct, frozen=True):
 def drop_files(home: Home, batches: Sequence[Batch], batch: Batch, day: date, leaves: Sequence[int] | None = None) -> list[Taken]:
     """The drop files of a batch and day that exist, archived or not: all, or those whose leaf range has one of ``leaves``.
 
-    ``path`` is the name in the drop manifest, wherever the file lies.
+    ``path`` is the name in the drop manifest, wherever the file lies. Files that a killed publisher left without a
+    manifest are among them, whatever their leaves: a reader may have them in sight.
 
     Raises:
         LakeError: the drop manifest is damaged.
@@ -56,12 +57,25 @@ def drop_files(home: Home, batches: Sequence[Batch], batch: Batch, day: date, le
     token = f"{kind_of(batches, batch.seq, day)}{batch.seq:06d}"
     folder = home.drops / "_manifests"
     again = sorted(folder.glob(f"{day:%Y%m%d}.r{batch.seq:06d}.*.manifest.json"))
-    return [
-        Taken(what="drop", path=f"drops/{file.path}", sha256=file.sha256, day=day)
+    listed = [
+        file
         for path in (folder / f"{day:%Y%m%d}.{token}.manifest.json", *again)
         for entry in _formats(path)
         for file in entry.files
+    ]
+    return [
+        Taken(what="drop", path=f"drops/{file.path}", sha256=file.sha256, day=day)
+        for file in listed
         if (leaves is None or _has_one(file, leaves)) and where_it_lies(home.drops, file.path, day).is_file()
+    ] + _unlisted(home, batch, day, {file.path for file in listed})
+
+
+def _unlisted(home: Home, batch: Batch, day: date, listed: set[str]) -> list[Taken]:
+    found = sorted(home.drops.glob(f"[!_]*/*.{day:%Y%m%d}.[bdr]{batch.seq:06d}.*"))
+    return [
+        Taken(what="drop", path=home.relative(path), sha256=sha256(path), day=day)
+        for path in found
+        if path.relative_to(home.drops).as_posix() not in listed
     ]
 
 

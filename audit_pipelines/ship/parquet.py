@@ -141,7 +141,7 @@ def write_parquet(connection: duckdb.DuckDBPyConnection, rendered: Rendered, *, 
         name: kind for number, attributes in columns.items() if number != RECORD_CLASS for name, kind in attributes.items()
     }
     try:
-        for part in slices(connection):
+        for part in slices(connection, ROW_GROUP):
             for batch in _batches(connection, rendered.sql, structure, part):
                 for number, rows in _by_class(batch):
                     if number not in columns or number == RECORD_CLASS:

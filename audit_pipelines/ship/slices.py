@@ -1,13 +1,14 @@
 """The lines of one format in (occurred_at, uid) order, in bounded memory: sorted a slice of time at a time.
 
-Cut points are found once a drop and used by every format; while one slice is written, the next is made on a
-thread of its own. A batch of lines comes as one Arrow column whose data buffer is already text, so no line ever
+Cut points are found once a drop and used by every format; two slices are made at a time, each on a thread of its
+own, and written in turn. A batch of lines comes as one Arrow column whose data buffer is already text, so no line ever
 becomes a Python object. What does not belong here: what a line says (``format``) and files (``parts``).
 """
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 import duckdb
@@ -17,13 +18,13 @@ import pyarrow as pa
 
 from audit_pipelines.errors import DropError
 
-SLICE_ROWS: Final = 65_536
-"""Events a slice, but those of one microsecond stay together."""
-_AHEAD: Final = 64 << 20
-"""Bytes of lines that are made before they are asked for; the rest of a slice is then made as it is written."""
+SLICE_ROWS: Final = 49_152
+"""Events a slice, but those of one microsecond stay together. Fewer cost time (each slice is planned anew and reads whole
+row groups), more cost memory."""
+_LANES: Final = 2
+"""Slices that are made or written at a time: one mostly lies in one row group, which DuckDB reads on one thread."""
 _ROWS_A_BATCH: Final = 2048
 """One DuckDB vector: keeps memory low when lines are long."""
-
 Slice = tuple[int, int]
 """From and before, in microseconds since 1970."""
 
@@ -79,15 +80,16 @@ def ordered(connection: duckdb.DuckDBPyConnection, question: Question, parts: Se
     Raises:
         DropError: the SELECT fails, gives NULL, another number of text lines, or one longer than the budget.
     """
-    with ThreadPoolExecutor(1) as thread:
+    with ThreadPoolExecutor(_LANES) as threads:
         try:
-            lanes = [_Lane.open(connection, question) for _ in parts[:2]]
-            following = thread.submit(lanes[0].make, parts[0])
+            lanes = [_Lane.open(connection, question) for _ in parts[:_LANES]]
+            made = [threads.submit(lane.make, part) for lane, part in zip(lanes, parts, strict=False)]
             for number in range(len(parts)):
-                made = following.result()
-                if number + 1 < len(parts):
-                    following = thread.submit(lanes[(number + 1) % 2].make, parts[number + 1])
-                yield from made.lines(question)
+                turn = number % _LANES
+                for batch in made[turn].result():
+                    yield _lines(batch, question)
+                if number + _LANES < len(parts):
+                    made[turn] = threads.submit(lanes[turn].make, parts[number + _LANES])
         except duckdb.Error as error:
             todo = "mend the template, or report it if it is a shipped one"
             what = f"the SELECT fails: {str(error).splitlines()[0]}"
@@ -97,22 +99,8 @@ def ordered(connection: duckdb.DuckDBPyConnection, question: Question, parts: Se
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
-    """A slice: the first batches, made already, and the reader that gives the others."""
-
-    ready: list[pa.RecordBatch]
-    reader: pa.RecordBatchReader
-
-    def lines(self, question: Question) -> Iterator[Lines]:
-        while self.ready:
-            yield _lines(self.ready.pop(0), question)
-        for batch in self.reader:
-            yield _lines(batch, question)
-
-
-@dataclass(frozen=True, slots=True)
 class _Lane:
-    """A cursor on which the query is prepared: planning a template costs as much as thousands of lines."""
+    """A cursor on which the query is prepared, so that it is parsed once."""
 
     cursor: duckdb.DuckDBPyConnection
 
@@ -121,7 +109,7 @@ class _Lane:
         flags = "CAST(truncated AS BIGINT) AS truncated, CAST(unmapped AS BIGINT) AS unmapped"
         columns = f"line || chr(10) AS line, uid, epoch_us(occurred_at) AS time, CAST(leaf_index AS BIGINT) AS leaf, {flags}"
         inside = "occurred_at >= make_timestamptz($first) AND occurred_at < make_timestamptz($before)"
-        # Lines are made before the sort, by all threads; what follows a sort runs on one.
+        # Lines are made before the sort: a template need not keep the order.
         query = f"SELECT {columns} FROM ({question.over(inside)}\n) ORDER BY occurred_at, uid"  # noqa: S608 - the template is the query
         cursor = connection.cursor()
         # Offsets of 64 bits: a vector of 16 MiB lines has more than 2 GiB.
@@ -129,16 +117,12 @@ class _Lane:
         cursor.execute(f"PREPARE slice AS {query}")
         return cls(cursor)
 
-    def make(self, part: Slice) -> _Made:
+    def make(self, part: Slice) -> Iterator[pa.RecordBatch]:
+        """Make and sort the lines of a slice, which DuckDB keeps; they are copied out as they are asked for."""
         query = f"EXECUTE slice(first := {part[0]}, before := {part[1]})"
         reader = self.cursor.sql(query).to_arrow_reader(_ROWS_A_BATCH)
-        ready, size = [], 0
-        for batch in reader:
-            ready.append(batch)
-            size += batch.nbytes
-            if size > _AHEAD:
-                break
-        return _Made(ready, reader)
+        first = next(reader, None)
+        return chain([first], reader) if first is not None else iter(())
 
 
 def _lines(batch: pa.RecordBatch, question: Question) -> Lines:

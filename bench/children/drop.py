@@ -1,4 +1,4 @@
-"""One drop as a night publishes it: one format of the home's first batch. Arguments: HOME DROPS FORMAT COMPRESSION."""
+"""One drop as a night publishes it, of the home's first batch. Arguments: HOME DROPS COMPRESSION FORMAT ..."""
 
 import hashlib
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from audit_pipelines.batch import history
-from audit_pipelines.defs.drops import template_folders
+from audit_pipelines.defs.drops import MEMORY, THREADS, template_folders
 from audit_pipelines.drop import Drop
 from audit_pipelines.home import open_home
 from audit_pipelines.lake.read import connect, relate
@@ -16,16 +16,16 @@ from audit_pipelines.ship.publish import publish_day
 from bench.place import DAY
 
 
-def main(root: str, drops: str, form: str, compression: Any) -> None:
+def main(root: str, drops: str, compression: Any, *forms: str) -> None:
     home = open_home(Path(root))
     batch = history(home)[0]
-    connection = connect(memory="1GB", spill=home.staging / "spill")
+    connection = connect(memory=MEMORY, threads=THREADS, spill=home.staging / "spill")
     relate(connection, home, batch.files(DAY))
     made = publish_day(
         connection,
         drops=Path(drops),
         staging=Path(drops) / "staging",
-        formats=[(load_format(form, template_folders(home)), Drop(compression=compression))],
+        formats=[(load_format(form, template_folders(home)), Drop(compression=compression)) for form in forms],
         organisation=home.settings().organisation.id,
         batch=batch,
         manifest_sha256=hashlib.sha256(home.batch(batch.seq).read_bytes()).hexdigest(),
@@ -33,8 +33,8 @@ def main(root: str, drops: str, form: str, compression: Any) -> None:
         day=DAY,
         kind="b",
     )
-    rows = made.formats[0].rows
-    if rows != batch.size:
+    rows = {entry.rows for entry in made.formats}
+    if rows != {batch.size}:
         sys.exit(f"{rows} lines, expected {batch.size}")
 
 

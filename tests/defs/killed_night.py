@@ -15,7 +15,7 @@ import shutil
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,8 @@ class Salts:
         return b"".join(blocks)[:count]
 
 
-def die_at(number: int) -> Callable[[], int]:
-    """Kill this process at the ``number``-th rename or unlink; gives how many there were."""
+def die_at(number: int, changes: Sequence[str] = ("rename", "unlink")) -> Callable[[], int]:
+    """Kill this process at the ``number``-th of these calls of ``os``; gives how many there were."""
     calls = 0
 
     def counted(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -56,8 +56,8 @@ def die_at(number: int) -> Callable[[], int]:
 
         return call
 
-    os.rename = counted(os.rename)
-    os.unlink = counted(os.unlink)
+    for name in changes:
+        setattr(os, name, counted(getattr(os, name)))
     return lambda: calls
 
 
@@ -101,9 +101,9 @@ STEPS: dict[str, tuple[datetime, Callable[[Station], None]]] = {
 }
 
 
-def step_in(root: Path, number: int, step: str) -> int:
+def step_in(root: Path, number: int, step: str, changes: Sequence[str] = ("rename", "unlink")) -> int:
     """Take the step; the number of its renames and removals."""
-    calls = die_at(number)
+    calls = die_at(number, changes)
     now, act = STEPS[step]
     station = Station(open_home(root), f"run-{step}", who="killed", now=lambda: now, salts=Salts())
     try:
@@ -114,7 +114,7 @@ def step_in(root: Path, number: int, step: str) -> int:
     return calls()
 
 
-def forked(root: Path, number: int, step: str) -> tuple[int, int]:
+def forked(root: Path, number: int, step: str, changes: Sequence[str] = ("rename", "unlink")) -> tuple[int, int]:
     """``step_in`` in a child of its own: (the signal it died of, its renames and removals).
 
     This process never opens DuckDB or a thread, so that a child may.
@@ -123,7 +123,7 @@ def forked(root: Path, number: int, step: str) -> tuple[int, int]:
     child = os.fork()
     if child == 0:
         try:
-            os.write(writer, str(step_in(root, number, step)).encode())
+            os.write(writer, str(step_in(root, number, step, changes)).encode())
             os._exit(0)
         except BaseException:
             traceback.print_exc()

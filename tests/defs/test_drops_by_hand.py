@@ -143,29 +143,34 @@ def test_a_purge_takes_archived_files_too(yard: Yard):
     assert faults(yard, A_YEAR_LATER) == []
 
 
-def test_killed_between_any_two_renames_nothing_is_lost(yard: Yard, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("put", [os.link, shutil.copyfile], ids=["two names of one file", "two equal files"])
+def test_of_a_file_in_both_places_the_archived_one_is_kept(yard: Yard, put):
+    """A power cut may leave two names, a backup that was put back two files."""
     fill(yard)
-    setting(yard, "[drops.generic]\narchive_days = 30\n[drops.ecs]\narchive_days = 30")
+    setting(yard, "[drops.generic]\narchive_days = 30\n[drops.ecs]")
     age(yard, 31)
-    names = sorted(path.name for path in yard.home.drops.glob("*/*.ndjson"))
-    real, left = os.rename, [0]
-
-    def rename(*paths):
-        if left[0] == 0:
-            raise KeyboardInterrupt
-        left[0] -= 1
-        real(*paths)
-
-    for deaths in range(1, len(names)):
-        left[0] = 1
-        monkeypatch.setattr(os, "rename", rename)
-        with pytest.raises(KeyboardInterrupt):
-            archiving.archive(yard.home, yard.home.settings(), NOW)
-        monkeypatch.setattr(os, "rename", real)
-        assert sorted(path.name for path in yard.home.drops.rglob("*.ndjson")) == names
-        assert len(list(yard.home.drops.glob("_archive/*/*/*/*"))) == deaths
-    assert archiving.archive(yard.home, yard.home.settings(), NOW) == 1
+    archiving.archive(yard.home, yard.home.settings(), NOW)
+    moved = sorted(yard.home.drops.glob("_archive/2026/01/generic/*"))
+    for path in moved:
+        put(path, yard.home.drops / "generic" / path.name)
+    age(yard, 31)
+    assert archiving.archive(yard.home, yard.home.settings(), NOW) == len(moved)
+    assert list(yard.home.drops.glob("generic/*")) == []
+    assert sorted(yard.home.drops.glob("_archive/2026/01/generic/*")) == moved
     assert faults(yard) == []
+
+
+def test_a_file_that_would_replace_another_in_the_archive_stays(yard: Yard):
+    fill(yard)
+    setting(yard, "[drops.generic]\narchive_days = 30\n[drops.ecs]")
+    age(yard, 31)
+    path = next(yard.home.drops.glob("generic/*.20260105.*"))
+    other = yard.home.drops / "_archive" / "2026" / "01" / "generic" / path.name
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"{}\n")
+    archiving.archive(yard.home, yard.home.settings(), NOW)
+    assert path.exists()
+    assert other.read_bytes() == b"{}\n"
 
 
 # --- once more ----------------------------------------------------------------------------------------------
@@ -242,6 +247,94 @@ def test_a_killed_run_goes_on_with_its_own_files(yard: Yard):
     made = redropping._number(lost.home, "generic", 1, FIFTH), redropping._number(lost.home, "ecs", 1, FIFTH)
     assert made == (1, 2), "the same format goes on, another takes the next number"
     assert {path.name for path in (copy / "drops" / "generic").iterdir()} == whole
+
+
+def cut_off(yard: Yard, monkeypatch: pytest.MonkeyPatch, day: date, **options) -> None:
+    """A call for both days that dies when it comes to ``day``."""
+    real = drops.publish
+
+    def publish(own, wanted, batch, name, *arguments, **named):
+        if name.day == day:
+            raise KeyboardInterrupt
+        return real(own, wanted, batch, name, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(drops, "publish", publish)
+        with pytest.raises(KeyboardInterrupt):
+            again(yard, **options)
+
+
+def tokens(yard: Yard, form: str = "generic") -> list[tuple[date, str]]:
+    return [(item.day, item.token) for item in redropping.listing(yard.home, form) if item.token.startswith("r") and item.rows]
+
+
+def test_the_same_call_goes_on_and_another_begins_anew(yard: Yard, monkeypatch: pytest.MonkeyPatch):
+    fill(yard)
+    setting(yard, "[drops.generic]\n[drops.ecs]")
+    cut_off(yard, monkeypatch, SIXTH)
+    again(yard, "ecs")
+    assert tokens(yard) == [(FIFTH, "r000001.1")]
+    assert tokens(yard, "ecs") == [(FIFTH, "r000001.2"), (SIXTH, "r000001.2")]
+    again(yard)
+    assert tokens(yard) == [(FIFTH, "r000001.1"), (SIXTH, "r000001.1")], "as if nothing had come in between"
+    assert list(yard.home.state.glob("again*")) == []
+    again(yard, first=FIFTH, last=FIFTH)
+    assert [token for day, token in tokens(yard) if day == FIFTH] == ["r000001.1", "r000001.3"]
+    assert faults(yard) == []
+
+
+def test_what_was_published_before_an_erasure_is_published_again(yard: Yard, monkeypatch: pytest.MonkeyPatch):
+    """Its file is gone, and whoever asked for the day still has not got it."""
+    fill(yard)
+    cut_off(yard, monkeypatch, SIXTH)
+    own = station(yard)
+    keeping.erase(own, ["terracotta/evt_000002"], [], ground="the test", approver="the test")
+    own.close()
+    yard.night(date(2026, 1, 7))
+    again(yard)
+    rows = {(item.token, item.rows, item.gone) for item in redropping.listing(yard.home, "generic") if item.day == FIFTH}
+    assert rows == {("b000001", 6, 1), ("r000001.1", 6, 1), ("r000001.2", 5, 0)}
+    assert faults(yard) == []
+
+
+@pytest.mark.parametrize("way", ["erased", "purged"])
+def test_what_a_killed_call_left_without_a_manifest_goes_too(yard: Yard, monkeypatch: pytest.MonkeyPatch, way: str):
+    """Nobody has listed the file yet, but a reader may see what is in it."""
+    fill(yard)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "audit_pipelines.ship.publish.durable.write_atomically", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            again(yard, first=FIFTH, last=FIFTH)
+    (left,) = yard.home.drops.glob("generic/*.20260105.r000001.1.*")
+    now = NOW if way == "erased" else A_YEAR_LATER
+    own = station(yard, now)
+    if way == "erased":
+        keeping.erase(own, ["terracotta/evt_000002"], [], ground="the test", approver="the test")
+    else:
+        keeping.enforce(own, approver="the test")
+    own.close()
+    assert not left.exists()
+    if way == "erased":
+        again(yard, first=FIFTH, last=FIFTH)
+        assert [
+            (item.token, item.rows)
+            for item in redropping.listing(yard.home, "generic")
+            if item.token.startswith("r") and item.day == FIFTH
+        ] == [("r000001.1", 5)]
+    assert faults(yard, now) == []
+
+
+def test_a_damaged_note_of_a_call_is_no_obstacle(yard: Yard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    fill(yard)
+    cut_off(yard, monkeypatch, SIXTH)
+    (yard.home.state / "again-generic.json").write_bytes(b"{")
+    again(yard)
+    assert "begins anew" in caplog.text
+    assert [token for day, token in tokens(yard) if day == FIFTH] == ["r000001.1", "r000001.2"]
+    assert list(yard.home.state.glob("again*")) == []
+    assert faults(yard) == []
 
 
 def test_purged_days_are_left_out(yard: Yard):

@@ -1,13 +1,14 @@
 """The cloudtrail dialect: AWS management, data and sign-in events."""
 
 import json
+import os
 from pathlib import Path
 
 import msgspec
 import pytest
 
 VECTOR = Path(__file__).parents[1] / "vectors" / "cloudtrail" / "delivered.json"
-SHARED = Path("/work/shared/data/cloudtrail_invictus")
+SHARED = Path(os.environ.get("AUDIT_SHARED", Path(__file__).parents[3] / "shared")) / "data" / "cloudtrail_invictus"
 
 COMMON = [
     ("signin", "ConsoleLogin", "authentication.login", "authentication"),

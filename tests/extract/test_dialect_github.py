@@ -1,12 +1,15 @@
 """The github dialect: audit log of organisations and enterprises, security log of accounts."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 VECTOR = Path(__file__).parents[1] / "vectors" / "github" / "security_log.ndjson"
-SHARED = Path("/work/shared/data/github_audit_azure/github_audit.ndjson")
+SHARED = (
+    Path(os.environ.get("AUDIT_SHARED", Path(__file__).parents[3] / "shared")) / "data/github_audit_azure/github_audit.ndjson"
+)
 
 COMMON = {
     "user.login": ("authentication.login", "authentication", "success"),

@@ -139,7 +139,7 @@ def test_files_cover_every_day_before_today(tmp_path):
     assert covered == ((date(1970, 1, 1), date(2026, 1, 6)),)
 
 
-SHARED = Path("/work/shared/data")
+SHARED = Path(os.environ.get("AUDIT_SHARED", Path(__file__).parents[3] / "shared")) / "data"
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared sample data is not on this machine")
@@ -150,6 +150,7 @@ SHARED = Path("/work/shared/data")
         ("cloudtrail_invictus", 37, 2140),
         ("cloudtrail_stratus", 24, 257),
         ("cloudtrail_cribl", 1, 44),
+        ("panther_scenarios/*cloudtrail.ndjson", 4, 27),
     ],
 )
 def test_real_files_give_every_record(tmp_path, given, folder, files, records):

@@ -5,7 +5,6 @@ import hashlib
 import io
 import ipaddress
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,11 +22,12 @@ from audit_pipelines.event import COLUMNS
 from audit_pipelines.extract import DIALECTS
 from audit_pipelines.lake import derive
 from audit_pipelines.lake.read import connect
-from audit_pipelines.record import Dialect, load_dialect
+from audit_pipelines.record import load_dialect
 from audit_pipelines.ship.format import load_format
 from audit_pipelines.ship.manifest import DropManifest, Sealed
 from audit_pipelines.ship.publish import publish_day
 from audit_pipelines.shipped import shipped
+from tests.ship import real_records
 
 DAY = date(2026, 1, 5)
 EXTRACTED = datetime(2026, 1, 6, 1, 30, 0, 123456, tzinfo=UTC)
@@ -285,46 +285,21 @@ def drops() -> SimpleNamespace:
     )  # fmt: skip
 
 
-SHARED = Path(os.environ.get("AUDIT_SHARED", "/work/shared")) / "data"
-REAL = {
-    "github": [VECTORS.parent / "github", SHARED / "github_audit_azure"],
-    "cloudtrail": [VECTORS.parent / "cloudtrail", *(SHARED / f"cloudtrail_{name}" for name in ("invictus", "stratus", "cribl"))],
-}
-
-
-def real_records(folder: Path) -> Iterator[bytes]:
-    """Every record in the files of a folder: NDJSON, a list, or an object that holds one."""
-    for path in sorted(folder.glob("*json")):
-        raw = path.read_bytes()
-        whole = path.suffix == ".json"
-        values = json.loads(raw) if whole else [json.loads(line) for line in raw.splitlines() if line.strip()]
-        values = next(iter(values.values())) if isinstance(values, dict) else values
-        yield from (json.dumps(value, ensure_ascii=False).encode() for value in values)
-
-
-def real_time(record: dict, dialect: Dialect) -> int | None:
-    value = next((record[key] for key in dialect.time_keys if key in record), None)
-    if isinstance(value, str):
-        moment = datetime.fromisoformat(value)
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1_000_000
-    return None if value is None else int(value) * 1000
-
-
 @pytest.fixture(scope="session")
 def real(tmp_path_factory) -> Callable[[], duckdb.DuckDBPyConnection]:
-    """Connections whose `events` has every real record of the vectors and, where they are, of the shared data."""
+    """Connections whose `events` has every record of `real_records`: of the vectors and, where they are, the shared data."""
     folder = tmp_path_factory.mktemp("real")
     connection = connect(memory="1GB", threads=2)
     derive.prepare(connection)
-    for name, folders in REAL.items():
-        dialect = load_dialect(name, [DIALECTS])
-        records = [record for place in folders for record in real_records(place)]
-        timed = [(record, real_time(json.loads(record), dialect)) for record in records]
-        timed = [(record, time) for record, time in timed if time is not None]
-        ids, times = [f"{name}-{number}" for number in range(len(timed))], [time for _, time in timed]
-        batch = derive.record_batch(0, ids, times, [record for record, _ in timed])
-        origin = derive.Origin(source=name, dialect=dialect, extracted_at=EXTRACTED, evidence_sha256="0" * 64, code="0.1.0")
-        derive.write_parquet(connection, [batch], folder / f"{name}.parquet", origin)
+    for place in real_records.REAL + real_records.CASES:
+        dialect = load_dialect(place.dialect, [DIALECTS])
+        found = real_records.records(place, dialect)
+        ids, times = [f"{number}" for number in range(len(found))], [time for _, time in found]
+        batch = derive.record_batch(0, ids, times, [record for record, _ in found])
+        origin = derive.Origin(
+            source=place.source, dialect=dialect, extracted_at=EXTRACTED, evidence_sha256="0" * 64, code="0.1.0"
+        )
+        derive.write_parquet(connection, [batch], folder / f"{place.source}.parquet", origin)
 
     def events() -> duckdb.DuckDBPyConnection:
         fresh = connect(memory="1GB", threads=2)

@@ -44,6 +44,14 @@ def test_every_document_is_valid_ecs(drops, publish, ecs):
     assert made.formats[0].files[0].rows_unmapped == len(unknown) * (len(CATEGORIES) + 2) * len(OUTCOMES)
 
 
+def test_every_real_record_is_valid_ecs(publish, real, ecs):
+    connection = real()
+    ((count,),) = connection.execute("SELECT count(*) FROM events").fetchall()
+    documents = [json.loads(line) for line in publish.lines(publish(connection, "ecs"), "ecs")]
+    assert len({document["doc_id"] for document in documents}) == len(documents) == count > 0
+    assert {problem for document in documents for problem in ecs.problems(document)} == set()
+
+
 def test_line_1_is_valid_ecs_too(drops, publish, ecs):
     for rows in ([drops.event(0)], []):
         made = publish(rows, "ecs", seq=8 - len(rows))

@@ -1,4 +1,4 @@
-"""Every format there is, over every action of every dialect and over real records: byte rules and guarantees G1 to G7.
+"""Every format there is, over every action of every dialect and over every real record: byte rules, guarantees G1 to G7.
 
 The guarantees stand in docs/siem/README.md under these numbers. What a single format must say is tested in tests/ship.
 """
@@ -8,6 +8,8 @@ import json
 import re
 import subprocess
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +18,7 @@ from audit_pipelines.extract import DIALECTS
 from audit_pipelines.ship.format import load_format
 from audit_pipelines.ship.parts import Limits
 from audit_pipelines.shipped import shipped
+from tests.ship import real_records
 
 FOLDER = shipped("templates") / "siem"
 FORMATS = {
@@ -51,18 +54,65 @@ def rows(siem) -> list[dict]:
     return [siem.ship.event(n * 61, leaf_index=n, action=a, outcome=o, **shape) for n, (a, o, shape) in enumerate(cases)]
 
 
-@pytest.fixture(scope="module")
-def made(siem, tmp_path_factory):
-    """Base, late events and an empty later drop of one day in every format: (home, manifests, rows)."""
+@dataclass
+class Made:
+    """Base, late events and an empty later drop of one day in every format."""
+
+    home: Callable
+    manifests: list
+    uids: Counter
+    late: Callable
+    """The late events once more, to be published again: (rows, first leaf)."""
+
+    def __iter__(self):
+        return iter((self.home, self.manifests, self.uids))
+
+
+LIMITS = {"every action": Limits(rows=150), "real records": Limits(rows=1000)}
+
+
+@pytest.fixture(scope="module", params=LIMITS)
+def made(request, siem, tmp_path_factory):
+    """Drops of invented events, or of all real records there are."""
     home = siem.ship.Publisher(tmp_path_factory.mktemp("made"))
+    part = invented(siem) if request.param == "every action" else recorded(siem, request.getfixturevalue("real"))
+    uids = part(None)[1]
+    manifests = []
+    for seq, kind, which in ((1, "b", "base"), (2, "d", "late"), (3, "d", "none")):
+        events, _, first = part(which)
+        manifests.append(home(events, *FORMATS, seq=seq, kind=kind, first=first, limits=LIMITS[request.param]))
+    return Made(home, manifests, uids, lambda: (*part("late")[::2], LIMITS[request.param]))
+
+
+def invented(siem) -> Callable:
+    """`rows`, in three parts: (rows, uids, first leaf) of "base", "late", "none" or all."""
     events = rows(siem)
     size = len(events) - 20
-    parts = [(1, "b", events[:size]), (2, "d", events[size:]), (3, "d", [])]
-    manifests = [
-        home(part, *FORMATS, seq=seq, kind=kind, first=part[0]["leaf_index"] if part else len(events), limits=Limits(rows=150))
-        for seq, kind, part in parts
-    ]
-    return home, manifests, events
+    spans = {None: (0, None), "base": (0, size), "late": (size, None), "none": (len(events), None)}
+
+    def part(which: str | None):
+        begin, end = spans[which]
+        return events[begin:end], Counter(event["uid"] for event in events[begin:end]), begin
+
+    return part
+
+
+def recorded(siem, real) -> Callable:
+    """The real records, in the same three parts; where the shared data is not there, those of tests/vectors."""
+    ((count,),) = real().execute("SELECT count(*) FROM events").fetchall()
+    assert count >= 20
+    size = count - 15
+    spans = {None: (0, count), "base": (0, size), "late": (size, count), "none": (count, count)}
+
+    def part(which: str | None):
+        connection = real()
+        connection.execute(
+            "DELETE FROM events WHERE leaf_index < $begin OR leaf_index >= $end",
+            dict(zip(("begin", "end"), spans[which], strict=True)),
+        )
+        return connection, Counter(uid for (uid,) in connection.execute("SELECT uid FROM events").fetchall()), spans[which][0]
+
+    return part
 
 
 def files(home, manifests, form):
@@ -93,9 +143,17 @@ def hec_events(siem, path) -> list[dict]:
     return [siem.ship.parse(line) for line in body]
 
 
-def test_there_is_something_to_test(made):
+def test_there_is_something_to_test():
     assert set(FORMATS) >= {"generic", "ecs", "ocsf", "splunk", "splunk_hec", "datadog", "ecs_bulk", "ocsf_parquet"}
     assert len(ACTIONS) >= 20
+
+
+@pytest.mark.skipif(
+    not real_records.SHARED.is_dir(), reason="the shared data is not here (AUDIT_SHARED): only the records of tests/vectors"
+)
+def test_every_record_of_the_shared_data_that_a_dialect_reads_is_here(real):
+    counted = dict(real().execute("SELECT source, count(*) FROM events GROUP BY 1").fetchall())
+    assert counted == {place.source: place.count for place in real_records.REAL + real_records.CASES}
 
 
 @pytest.mark.parametrize("form", TEXT)
@@ -112,16 +170,16 @@ def test_lines_keep_the_byte_rules_and_the_budget(siem, made, form):
 
 @pytest.mark.parametrize("form", TEXT)
 def test_g2_every_event_is_in_one_file(siem, made, form):
-    home, manifests, events = made
-    seen = Counter(siem.ids(checked(siem, home, manifests, form)))
-    assert seen == Counter(event["uid"] for event in events)
+    home, manifests, uids = made
+    assert siem.ids(checked(siem, home, manifests, form)) == uids
+    assert set(uids.values()) == {1}
 
 
 def test_g3_all_formats_hold_the_same_events(made):
-    _, manifests, events = made
+    _, manifests, uids = made
     for one in manifests:
         assert {entry.rows for entry in one.formats} == {one.totals.events}
-    assert sum(one.totals.events for one in manifests) == len(events)
+    assert sum(one.totals.events for one in manifests) == len(uids)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -141,13 +199,13 @@ def test_g4_sha256sum_agrees(made):
 
 
 def test_g1_g5_published_again_nothing_changes(siem, made, tmp_path):
-    home, _, events = made
+    home, _, _ = made
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in home.drops.rglob("*") if path.is_file()}
-    late = events[-20:]
-    home(late, *FORMATS, seq=2, kind="d", first=late[0]["leaf_index"], limits=Limits(rows=150))
+    events, first, limits = made.late()
+    home(events, *FORMATS, seq=2, kind="d", first=first, limits=limits)
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in home.drops.rglob("*") if path.is_file()} == before
     other = siem.ship.Publisher(tmp_path)
-    other(late, *FORMATS, seq=2, kind="d", first=late[0]["leaf_index"], limits=Limits(rows=150))
+    other(events, *FORMATS, seq=2, kind="d", first=first, limits=limits)
     again = other.files()
     assert again
     assert again == {name: content for name, content in home.files().items() if name in again}
@@ -176,15 +234,18 @@ def test_g7_datadog_gets_no_reserved_date_that_it_would_refuse(siem, tmp_path, a
     assert ("late_event:true" in line.get("ddtags", "")) == (age > LATE)
 
 
-@pytest.mark.parametrize("form", TEXT)
-def test_real_records_keep_the_byte_rules(siem, real, tmp_path, form):
-    home = siem.ship.Publisher(tmp_path)
+def test_g7_of_real_records_too(siem, real, tmp_path):
+    """As if a quarter of them had just happened, and the others were just young enough, just too old, and old."""
+    ages = (timedelta(0), LATE, LATE + timedelta(microseconds=1), timedelta(days=40))
     connection = real()
-    (count,) = connection.execute("SELECT count(*) FROM events").fetchone()
-    uids = Counter(uid for (uid,) in connection.execute("SELECT uid FROM events").fetchall())
-    made = home(connection, form)
-    assert count > 20
-    assert siem.ids(checked(siem, home, [made], form)) == uids
+    for number, age in enumerate(ages):
+        values = {"moment": siem.ship.EXTRACTED - age, "number": number}
+        connection.execute("UPDATE events SET occurred_at = $moment WHERE leaf_index % 4 = $number", values)
+    home = siem.ship.Publisher(tmp_path)
+    made = home(connection, "datadog")
+    logs = [json.loads(line) for line in home.lines(made, "datadog")]
+    said = {("date" in log, "late_event:true" in log["ddtags"], ages[log["audit"]["leaf_index"] % 4] > LATE) for log in logs}
+    assert said == {(True, False, False), (False, True, True)}
 
 
 def official(osmem, siem) -> None:
@@ -216,9 +277,8 @@ def test_the_official_clients_index_ecs_once_by_the_official_templates(siem, osm
     documents = [json.loads(line) for path, _ in files(home, manifests, "ecs") for line in path.read_bytes().splitlines()]
     official(osmem, siem)
     sink = siem.Sink(forward=osmem.url)  # says that it is Elasticsearch, and puts the media type right
-    actions = [
-        {"_op_type": "create", "_index": f"official-{client}", "_id": document["doc_id"], **document} for document in documents
-    ]
+    index = f"official-{client}-{len(documents)}"
+    actions = [{"_op_type": "create", "_index": index, "_id": document["doc_id"], **document} for document in documents]
     if client == "opensearch-py":
         from opensearchpy import OpenSearch, helpers
 
@@ -232,19 +292,22 @@ def test_the_official_clients_index_ecs_once_by_the_official_templates(siem, osm
         done, refused = helpers.bulk(server, actions, raise_on_error=False)
         assert done == 0
         assert {error["create"]["status"] for error in refused} == {409}
-        assert len(refused) == osmem.count(f"official-{client}") == len(documents)
+        assert len(refused) == osmem.count(index) == len(documents)
     finally:
         server.close()
         sink.close()
 
 
 def test_bulk_bodies_are_taken_as_they_are(siem, osmem, made):
-    home, manifests, events = made
+    home, manifests, uids = made
     official(osmem, siem)
+    index = f"official-bulk-{len(uids)}"
     for path, _ in files(home, manifests, "ecs_bulk"):
-        answer = osmem.ask("POST", "/official-bulk/_bulk", path.read_bytes())
+        body = path.read_bytes()
+        answer = osmem.ask("POST", f"/{index}/_bulk", body)
         assert answer["errors"] is False
-    assert osmem.count("official-bulk") == len(events) + len(files(home, manifests, "ecs_bulk"))
+        assert len(body) <= 10_000_000
+    assert osmem.count(index) == len(uids) + len(files(home, manifests, "ecs_bulk"))
 
 
 def test_the_kits_index_template_has_the_official_types(siem):
@@ -271,15 +334,18 @@ def test_the_official_datadog_client_sends_our_records(siem, made):
     from datadog_api_client.v2.model.http_log_item import HTTPLogItem
 
     home, manifests, _ = made
-    logs = [json.loads(line) for path, _ in files(home, manifests, "datadog") for line in path.read_bytes().splitlines()][:500]
+    logs = [json.loads(line) for path, _ in files(home, manifests, "datadog") for line in path.read_bytes().splitlines()]
     sink = siem.Sink()
     configuration = Configuration(api_key={"apiKeyAuth": "k"})
     try:
         with ApiClient(configuration) as client:
             api = LogsApi(client)
             api._submit_log_endpoint.settings["servers"] = [{"url": sink.url, "variables": {}}]
-            api.submit_log(HTTPLog([HTTPLogItem(**log) for log in logs]), content_encoding=ContentEncoding.GZIP)
-        (body,) = sink.bodies()
+            for first in range(0, len(logs), 1000):
+                some = HTTPLog([HTTPLogItem(**log) for log in logs[first : first + 1000]])
+                api.submit_log(some, content_encoding=ContentEncoding.GZIP)
+        bodies = sink.bodies()
     finally:
         sink.close()
-    assert json.loads(body) == logs
+    assert max(map(len, bodies)) <= 5_000_000
+    assert [log for body in bodies for log in json.loads(body)] == logs
