@@ -3,6 +3,7 @@
 import base64
 import json
 import urllib.parse
+from pathlib import Path
 
 import pytest
 import schemathesis
@@ -43,6 +44,27 @@ def document(sealed_door):
 
 def test_the_document_has_every_route(document):
     assert {(path, method) for path, operations in document["paths"].items() for method in operations} == ROUTES
+
+
+def test_the_page_tells_of_every_route():
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    told = {path.replace("/{tile}", "/...") for path, _ in ROUTES}
+    assert [path for path in sorted(told) if f"`GET {path}`" not in page] == []
+
+
+def test_the_document_says_what_everything_means(document):
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert operation["summary"]
+            assert operation["description"]
+            assert operation["security"][0] == {"token": []}
+            assert {"4XX", "5XX", "200"} <= set(operation["responses"])
+            assert all(parameter["description"] for parameter in operation.get("parameters", [])), path
+            assert "X-Request-Id" in operation["responses"]["200"]["headers"]
+    identities = [operation["operationId"] for operations in document["paths"].values() for operation in operations.values()]
+    assert sorted(identities) == sorted(set(identities))
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
 BEYOND_A_SCHEMA = checks.positive_data_acceptance

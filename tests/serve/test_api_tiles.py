@@ -166,7 +166,8 @@ def test_the_log_is_closed_without_a_token_unless_the_settings_open_it(sealed, s
             answers = [door.client().get(path) for path in paths]
             assert [answer.status_code for answer in answers] == [200, 200]
             assert answers[1].headers["cache-control"] == "public, max-age=31536000, immutable"
-            assert door.client().get("/v1/checkpoint").status_code == 401
+            for closed in ("/v1/checkpoint", "/log/statements/tile/entries/000.p/8", "/log/events/tile/entries/000"):
+                assert door.client().get(closed).status_code == 401
     finally:
         sealed.settings_file.write_text(before)
 

@@ -23,7 +23,9 @@ def _text(about: str, example: str) -> Any:
 
 def _texts(about: str, example: str) -> Any:
     more: dict[str, Any] = {"items": {"type": "string", **_TEXT}}
-    return Field([], description=f"{about} Repeat it for alternatives, at most {MOST}.", examples=[[example]], json_schema_extra=more)
+    return Field(
+        [], description=f"{about} Repeat it for alternatives, at most {MOST}.", examples=[[example]], json_schema_extra=more
+    )
 
 
 def _moment(name: str, about: str) -> Any:

@@ -58,7 +58,7 @@ def _answer(request: Request, reader: Reader, filters: Filters, asked: Listed, n
     found = reader.lines.page(log, filters, place, asked.limit, asked.form)
     total = begun.total if begun else _total(reader, log, filters)
     following = None
-    if found.more is not None:
+    if found.more is not None and total != 0:
         assert found.more.time is not None, "a page ends somewhere"
         following = encode(Cursor(log.size, asked.order, found.more.time, found.more.uid, query, total))
     return tagged(page(found.lines, following, total, log={"size": log.size}), tag)

@@ -65,6 +65,8 @@ def tile(request: Request, principal: Annotated[Principal, Depends(_TILE)], log:
     """
     reader = reader_of(request)
     level, number, width = _numbers(tile)
+    if level == "entries" and principal.kind == "public":  # `serve.public_log` opens what holds hashes only
+        raise HTTPException(401, "Entries need a token.", {"WWW-Authenticate": "Bearer"})
     if level == "entries" and log == "events":
         _nothing()
     leaves = checkpoint_size(_signed(reader, log))
