@@ -4,7 +4,7 @@ import hashlib
 import http.client
 import json
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -153,7 +153,9 @@ def test_a_name_that_the_folder_does_not_list_is_nothing(audited, path):
     connection.close()
 
 
-@pytest.mark.parametrize("month", ["2026-13", "2026-1", "0000-01", "9999-12", "2026-01%00", "%2e%2e", "２０２６-01"])
+@pytest.mark.parametrize(
+    "month", ["2026-13", "2026-1", "0000-01", "9999-12", "2026-01%00", "%2e%2e", "\uff12\uff10\uff12\uff16-01"]
+)
 def test_what_is_no_month_of_the_log_is_nothing(client, month):
     for address in (f"/reports/{month}", f"/reports/{month}/bundle", f"/reports/{month}/r1/report.json"):
         assert client.get(address).status_code == 404
@@ -211,7 +213,7 @@ def test_the_bundle_is_the_one_that_the_command_writes_and_is_good(audited, clie
     path.write_bytes(answer.content)
     fingerprint = words(client.get("/verify").text).split("If they differ, stop.")[1].split()[0]
     assert verify(path, [fingerprint]).verdict == "GOOD"
-    month = datetime(2026, 1, 1).date()
+    month = date(2026, 1, 1)
     made = bundling.bundle(audited.home, Scope("month", month, month.replace(month=2)), tmp_path)
     assert made.path.read_bytes() == answer.content
     assert int(answer.headers["content-length"]) == len(answer.content)
