@@ -23,7 +23,7 @@ from audit_pipelines.serve.filters import BadParameter, Filter
 from audit_pipelines.serve.gate import gate_of
 from audit_pipelines.serve.principal import LinkKind, Principal
 from audit_pipelines.serve.reader import reader_of, visible
-from audit_pipelines.serve.search import FACETS
+from audit_pipelines.serve.search import FACETS, Place
 from audit_pipelines.serve.security import needs
 from audit_pipelines.serve.signin import start_of
 from audit_pipelines.serve.web import terms
@@ -33,6 +33,8 @@ from audit_pipelines.serve.web.view import LABELS, View
 router = APIRouter(include_in_schema=False)
 ROWS: Final = 60
 """Of a page."""
+LAST_UID: Final = "\U0010ffff"
+"""After every other: with the first row's time it names the page that begins with this row, at this size of the log."""
 SHOWS_EVENTS: Final[tuple[LinkKind, ...]] = ("period", "actor")
 """Links that show events."""
 Reads = Annotated[Principal, Depends(needs("read", action="audit_log.searched", links=SHOWS_EVENTS))]
@@ -132,10 +134,12 @@ def _rows(view: View) -> dict[str, Any]:
         log = view.log(size, now)
         events, more = view.reader.search.page(log, view.filters, place, ROWS)
         following = view.cursor(log, more) if more else ""
+        again = view.cursor(log, Place("desc", events[0]["time"], LAST_UID)) if events else ""
         return {
             "events": events,
             "older": view.href("audit_logs", cursor=following) if following else "",
             "older_rows": view.href("audit_logs_rows", cursor=following) if following else "",
+            "again": view.href("audit_logs_rows", cursor=again) if again else "",
             "size": log.size,
             "total": view.reader.search.stated(log, view.filters),
         }

@@ -41,7 +41,6 @@ export function stream() {
   const table = document.querySelector(".stream table.events");
   const end = document.querySelector(".stream .older");
   if (!table || !end) return;
-  table.tBodies[0].dataset.source = `${location.pathname.replace(/\/$/, "")}/rows${location.search}`;
 
   const near = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) fill(entry.target);
@@ -67,7 +66,6 @@ export function stream() {
       if (!ok) throw new Error("refused");
       const body = content.querySelector("tbody");
       if (body?.rows.length) {
-        body.dataset.source = source;
         table.append(body);
         dress(body);
         near.observe(body);
@@ -87,8 +85,10 @@ export function stream() {
       atEnd.disconnect();
     }
     loading = false;
-    // Still near: an observer tells of changes only.
-    if (end.isConnected && end.getBoundingClientRect().top < innerHeight + 1200 && link.isConnected === false) more();
+    if (end.isConnected && end.querySelector("[data-older]") !== link) {
+      atEnd.unobserve(end); // an observer tells of changes only: begin anew, in case the end is still near
+      atEnd.observe(end);
+    }
   }
 
   end.addEventListener("click", (event) => {

@@ -19,8 +19,9 @@ DAY = date(2026, 1, 2)
 
 
 def copied(home, folder: Path):
-    """A home of one's own: reading writes tokens and the access log."""
-    return open_home(Path(shutil.copytree(home.root, folder / "home", symlinks=True)))
+    """A home of one's own, which nobody has read yet: reading writes tokens and the access log."""
+    kept = shutil.ignore_patterns("access", "tokens.json")
+    return open_home(Path(shutil.copytree(home.root, folder / "home", symlinks=True, ignore=kept)))
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,7 @@ def test_a_planted_fault_is_found(tab):
         "document.querySelector('label').remove(); document.querySelector('h1').setAttribute('class', 'button primary')"
     )
     tab.page.evaluate("document.querySelector('h1').style.color = 'black'")
-    assert {fault.split(":")[0] for fault in serious(tab)} == {"label", "color-contrast"}
+    assert {fault.split(":")[0] for fault in serious(tab)} >= {"label", "color-contrast"}
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -49,6 +49,13 @@ def test_rows_and_page_list_the_same(reader):
     assert leaves(reader.get(older).text) == leaves(reader.get(rows).text) != leaves(page)
 
 
+def test_rows_that_were_let_go_come_back_as_they_were(reader):
+    for path in ("/audit-logs", html.unescape(re.search(r'data-older="([^"]+)"', reader.get("/audit-logs").text)[1])):
+        page = reader.get(path).text
+        again = reader.get(html.unescape(re.search(r'<tbody data-source="([^"]+)"', page)[1])).text
+        assert leaves(again) == leaves(page)
+
+
 def test_a_fragment_is_the_page_without_what_is_around_it(reader):
     whole = reader.get("/audit-logs/rows").text
     part = reader.get("/audit-logs/rows", headers={"X-Fragment": "1"}).text
