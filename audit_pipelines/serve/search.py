@@ -203,11 +203,15 @@ class Search:
         return [Count(*row) for row in found]
 
     def histogram(self, log: Snapshot, filters: Sequence[Filter]) -> list[Bar]:
-        """Events over the time that is asked about, in at most ``BARS`` steps without a gap; empty without events."""
-        since, until = conditions.since(filters) or log.oldest, conditions.until(filters) or log.newest
-        if since is None or until is None or log.oldest is None or log.newest is None:
+        """Events over the time that is asked about, in at most ``BARS`` steps without a gap; empty without events.
+
+        The first of ``filters`` is the reader's own; what the others leave of the log is all that its ends may tell.
+        """
+        known = self.extent(log, filters[1:])
+        if known is None:
             return []
-        since, until = max(since, log.oldest), min(until, log.newest + timedelta(microseconds=1))
+        since = max(conditions.since(filters) or known[0], known[0])
+        until = min(conditions.until(filters) or known[1], known[1])
         if since >= until:
             return []
         step = next((step for step in _STEPS if (until - since) / step <= BARS - 1), _STEPS[-1])
@@ -222,6 +226,17 @@ class Search:
             Bar(epoch + timedelta(microseconds=at), epoch + timedelta(microseconds=at + width), *counts.get(at, (0, 0)))
             for at in starts
         ]
+
+    def extent(self, log: Snapshot, filters: Sequence[Filter]) -> tuple[datetime, datetime] | None:
+        """The first moment that has events, and the first after all of them; None without events."""
+        if not filters and log.oldest is not None and log.newest is not None:
+            return log.oldest, log.newest + timedelta(microseconds=1)
+        key = (log.key, log.size, "extent", tuple(filters))
+        ((first, last),) = self._answers.get(key, lambda: self._ask("extent", log, filters, {})) or ((None, None),)
+        epoch = datetime(1970, 1, 1, tzinfo=UTC)
+        if first is None or last is None:
+            return None
+        return epoch + timedelta(microseconds=first), epoch + timedelta(microseconds=last + 1)
 
     def _ask(self, name: str, log: Snapshot, filters: Sequence[Filter], params: Params) -> list[tuple[Any, ...]]:
         condition, bound = where(filters)
