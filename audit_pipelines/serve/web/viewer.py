@@ -156,11 +156,17 @@ def _around(view: View, principal: Principal) -> dict[str, Any]:
         "sources": _sources(view, principal),
         "ranges": _ranges(view),
         "labels": LABELS,
-        "given": {name: view.request.query_params.get(name, "") for name in LABELS},
+        "typed": lambda name: _typed(view.request, name),
         "moment": lambda value: value.isoformat()[:23].removesuffix("+00:0").removesuffix("+00:00") if value else "",
         "wrong": None,
         "may_export": principal.may("export"),
     }
+
+
+def _typed(request: Request, name: str) -> str:
+    """What a field had, where it could not be understood; a day as such a field wants it."""
+    text = request.query_params.get(name, "")
+    return f"{text}T00:00" if name in ("from", "to") and len(text) == 10 else text
 
 
 def _ranges(view: View) -> list[_Range]:

@@ -151,6 +151,7 @@ addEventListener("pageshow", () => {
 });
 
 for (const link of links()) link.setAttribute("aria-expanded", "false");
-if (matchMedia("(max-width: 64rem)").matches) $("[data-side]").open = false;
+const side = $("[data-side]");
+if (side && matchMedia("(max-width: 64rem)").matches) side.open = false;
 stream();
 for (const place of $$("[data-load]")) load(place);

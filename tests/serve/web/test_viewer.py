@@ -94,6 +94,13 @@ def test_what_cannot_be_understood_is_said_beside_the_form(reader, query, says):
     assert answer.status_code == 400
     assert says in re.sub("<[^>]+>", "", answer.text)
     assert 'role="search"' in answer.text
+    assert "data-load" not in answer.text  # nothing that would look like an answer
+
+
+def test_what_was_typed_stays_in_the_form(reader):
+    page = reader.get("/audit-logs?from=2026-02-01&to=2026-01-01&q=guardrail").text
+    for text in ("2026-02-01T00:00", "2026-01-01T00:00", "guardrail"):
+        assert f'value="{text}"' in page
 
 
 def test_a_query_that_takes_too_long_is_told_plainly(door):

@@ -248,6 +248,11 @@ def test_phones_get_cards_and_never_scroll_sideways(tab, width):
     row = tab.page.locator("tr[data-event]").first
     when, actor = row.locator("td.when").bounding_box(), row.locator("td.actor").bounding_box()
     assert actor["y"] > when["y"]
+    bar = tab.page.locator("[data-bars] a").nth(3)
+    bar.locator(".hit").tap()
+    tab.page.wait_for_url("**from=**")
+    tab.settled()
+    assert query(tab)["from"] != query(tab)["to"]
 
 
 def test_an_expired_session_asks_to_sign_in_and_comes_back(tab, sealed, tmp_path):
