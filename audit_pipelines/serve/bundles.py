@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 
 from audit_pipelines.defs import bundling
 from audit_pipelines.defs.monthfacts import Month
-from audit_pipelines.errors import AuditError
+from audit_pipelines.errors import AuditError, SealError
 from audit_pipelines.home import Home
 from audit_pipelines.seal.bundle import Bundled, Scope
 
@@ -38,13 +38,13 @@ class Bundles:
 
         Raises:
             Busy: too many at once.
-            SealError: nothing of the month is in the log.
-            EvidenceError, LakeError, OSError: something is damaged.
+            SealError: nothing of the month is in the log, or there is no room for it.
+            EvidenceError, LakeError: something is damaged.
         """
         if not self._turns.acquire(blocking=False):
             raise Busy
         try:
-            with tempfile.TemporaryDirectory(prefix="audit-bundle-", ignore_cleanup_errors=True) as folder:
+            with _scratch() as folder:
                 yield self._make(month, Path(folder))
         finally:
             self._turns.release()
@@ -54,12 +54,28 @@ class Bundles:
         try:
             return bundling.bundle_read_only(self._home, scope, folder)
         except (AuditError, OSError):  # a removal that came between, perhaps: what is there now is then whole
+            pass
+        try:
             return bundling.bundle_read_only(self._home, scope, folder)
+        except OSError as error:
+            raise _no_room(error, folder) from None
 
     def opened(self, month: Month) -> tuple[Bundled, BinaryIO]:
         """The bundle as an open file without a name: however the answer ends, nothing is left behind; raises as ``made``."""
         with self.made(month) as bundled:
             return bundled, bundled.path.open("rb")
+
+
+def _scratch() -> "tempfile.TemporaryDirectory[str]":
+    try:
+        return tempfile.TemporaryDirectory(prefix="audit-bundle-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise _no_room(error, tempfile.gettempdir()) from None
+
+
+def _no_room(error: OSError, where: str | Path) -> SealError:
+    todo = "make room where temporary files go, or set TMPDIR to another folder"
+    return SealError(f"the bundle cannot be packed: {error.strerror}", where=str(where), todo=todo)
 
 
 def pieces(file: BinaryIO) -> Iterator[bytes]:

@@ -73,7 +73,7 @@ class Revision:
     issued: datetime
     """When its files were written, as the file system has it."""
     made: dict[str, Any]
-    """``report.json`` without its chapters; every member of ``_TOLD`` is there."""
+    """``report.json`` without its chapters; every member of ``_TOLD`` is there. Of an altered one nothing is told."""
     files: tuple[File, ...]
     """Everything that the folder holds, in order of the names."""
     statement: Inclusion | None
@@ -88,7 +88,8 @@ class Revision:
     @property
     def document(self) -> File | None:
         """The PDF of the report."""
-        return self.file(str(self.made.get("file_name", "")))
+        named = self.file(str(self.made["file_name"]))
+        return named or next((file for file in self.files if file.name.endswith(".pdf")), None)
 
     @property
     def data(self) -> File | None:
@@ -163,12 +164,13 @@ class Revisions:
         prefix = f"{self._home.relative(folder)}/"
         stated = {item.path.removeprefix(prefix): item.sha256 for item in statement.files} if statement else {}
         files = tuple(File(name, path, size, self._sha256(path), stated.get(name)) for name, path, size in _listed(folder))
+        altered = any(file.altered for file in files if file.name == _MADE)
         return Revision(
             month=month,
             name=folder.name,
             number=number,
             issued=datetime.fromtimestamp((folder / _MADE).stat().st_mtime, UTC),
-            made=self._made(folder / _MADE),
+            made=_TOLD if altered else self._made(folder / _MADE),
             files=files,
             statement=self._statements.inclusion(index) if index is not None else None,
             missing=tuple(sorted(stated.keys() - {file.name for file in files})),

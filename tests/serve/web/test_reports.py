@@ -197,6 +197,7 @@ def test_a_file_that_was_altered_since_is_said_to_be(own):
     assert "not as stated in the log" in text
     assert "report.json is not the file that the log states." in text
     assert "findings.ndjson is missing." in text
+    assert text.count("Figures at a glance") == 1  # those of r2: an altered file tells no figures
 
 
 def test_a_report_json_that_is_none_leaves_a_page_that_says_so(own):
@@ -231,6 +232,14 @@ def test_a_bundle_leaves_nothing_behind_in_the_home_or_beside_it_and_needs_no_lo
         assert tree(own) == held
     assert tree(own).keys() == before.keys()
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_without_room_for_it_the_answer_says_that_the_operator_must_act(own, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    answer = own.client(own.token("auditor")).get(f"/reports/{MONTH}/bundle")
+    assert answer.status_code == 503
+    assert "must be put right by the operator" in answer.json()["detail"]
+    assert str(tmp_path) not in answer.text
 
 
 def test_only_so_many_bundles_are_packed_at_once(own):
