@@ -23,6 +23,8 @@ COLUMNS: Final = (
 )  # fmt: skip
 """Of a row; ``targets`` and ``changes`` are JSON."""
 _FORMULA: Final = re.compile("[\\s\ufeff\u200b'\"]*[=+\\-@\uff1d\uff0b\uff0d\uff20\t\r\n|%]")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9{\[][ -~]*")
+"""Most cells: nothing has to be looked at twice."""
 
 
 def cell(value: Any) -> str:
@@ -32,6 +34,8 @@ def cell(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    if _PLAIN.fullmatch(text):
+        return text
     inert = visible(text).replace("\t", "⟦U+0009⟧").replace("\n", "⟦U+000A⟧")
     return f"'{inert}" if _FORMULA.match(text) else inert
 

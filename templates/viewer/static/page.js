@@ -81,9 +81,15 @@ document.addEventListener("click", async (event) => {
   if (button.matches("[data-theme-switch]")) nextTheme();
   else if (button.matches("[data-zone-switch]")) switchZone();
   else if (button.matches("[data-copy]")) {
-    await navigator.clipboard.writeText(button.parentElement.querySelector("pre").textContent);
+    const text = button.parentElement.querySelector("pre");
     const before = button.innerHTML;
-    button.textContent = "Copied";
+    try {
+      await navigator.clipboard.writeText(text.textContent);
+      button.textContent = "Copied";
+    } catch { // there is no clipboard without https
+      getSelection().selectAllChildren(text);
+      button.textContent = "Selected";
+    }
     setTimeout(() => { button.innerHTML = before; }, 1500);
   }
 });

@@ -155,6 +155,16 @@ def test_the_commands_on_the_page_prove_what_was_downloaded(tab, tmp_path):
     assert again.stdout == ""
 
 
+def test_commands_are_copied(tab):
+    tab = tab(permissions=["clipboard-read", "clipboard-write"]).sign_in()
+    tab.go("/audit-logs/events/7")
+    tab.page.get_by_text("Check it yourself").click()
+    box = tab.page.locator(".check-it .code").nth(2)
+    box.get_by_role("button").click()
+    box.get_by_text("Copied").wait_for()
+    assert tab.page.evaluate("navigator.clipboard.readText()") == box.locator("pre").text_content()
+
+
 def test_an_export_is_downloaded_and_says_what_it_is(tab, tmp_path):
     tab = tab().sign_in()
     tab.go("/audit-logs?outcome=failure")
