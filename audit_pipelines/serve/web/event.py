@@ -23,6 +23,7 @@ from audit_pipelines.serve.security import needs
 from audit_pipelines.serve.web import jsontext, terms
 from audit_pipelines.serve.web.commands import commands
 from audit_pipelines.serve.web.diff import change
+from audit_pipelines.serve.web.opened import opened_link
 from audit_pipelines.serve.web.viewer import SHOWS_EVENTS
 
 router = APIRouter(include_in_schema=False)
@@ -59,6 +60,7 @@ def event(
         "event.html.j2",
         event=whole.event,
         whole=whole,
+        link=opened_link(request, principal),
         title=terms.plain(whole.event["action"] or "unknown"),
         changes=[change(one["field"], one["before"], one["after"]) for one in whole.event["changes"] or ()],
         record=text[:SHOWN],

@@ -28,6 +28,7 @@ from audit_pipelines.serve.security import needs
 from audit_pipelines.serve.signin import start_of
 from audit_pipelines.serve.web import terms
 from audit_pipelines.serve.web.chart import BELOW, HEIGHT, chart
+from audit_pipelines.serve.web.opened import opened_link
 from audit_pipelines.serve.web.view import LABELS, View
 
 router = APIRouter(include_in_schema=False)
@@ -160,6 +161,7 @@ def _around(view: View, principal: Principal) -> dict[str, Any]:
         "moment": lambda value: value.isoformat()[:23].removesuffix("+00:0").removesuffix("+00:00") if value else "",
         "wrong": None,
         "may_export": principal.may("export"),
+        "link": opened_link(view.request, principal),
     }
 
 

@@ -90,3 +90,25 @@ def test_the_api(twins, query):
         events = [{name: value for name, value in event.items() if name != "leaf_index"} for event in answer["data"]]
         found.append((answer["total"], events))
     assert found[0] == found[1]
+
+
+def test_single_events_say_what_the_link_shows_and_not_how_much_else_there_is(twins):
+    linked, alone = twins
+    for client, told in ((linked, False), (alone, True)):
+        first = re.search(r"/audit-logs/events/\d+", client.get("/audit-logs").text)[0]
+        page = client.get(first).raise_for_status().text
+        assert ("evidence/source=" in page) is told
+        assert ("You came by a link." in page) is not told
+
+
+def test_events_outside_are_nowhere(twins):
+    linked, alone = twins
+    seen = {int(leaf) for leaf in re.findall(r"/audit-logs/events/(\d+)", linked.get("/audit-logs").text)}
+    outside = sorted(set(range(200)) - seen)
+    assert seen
+    assert outside
+    for leaf in outside[:20]:
+        for part in ("", "/record", "/proof"):
+            assert linked.get(f"/audit-logs/events/{leaf}{part}").status_code == 404
+    assert "You came by a link." in linked.get("/audit-logs").text
+    assert "You came by a link." not in alone.get("/audit-logs").text
