@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo
-JOBS ?= auto
+JOBS ?= 3
 BIN := $(VENV)/bin
 
 .PHONY: help demo test lint format bench lock clean

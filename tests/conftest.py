@@ -4,6 +4,8 @@ import pytest
 
 TOGETHER = ("tests/siem/test_reader", "tests/siem/test_more_readers")
 """Their readers are started once and watch for as long as the tests run."""
+BY_FILE = "tests/serve/"
+"""Most of their files have a home and a server of their own: one worker makes these."""
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist's; without it tests run one after the other
@@ -13,6 +15,8 @@ def pytest_xdist_make_scheduler(config, log):
 
     class Together(LoadGroupScheduling):
         def _split_scope(self, nodeid):
-            return "siem readers" if nodeid.startswith(TOGETHER) else super()._split_scope(nodeid)
+            if nodeid.startswith(TOGETHER):
+                return "siem readers"
+            return nodeid.partition("::")[0] if nodeid.startswith(BY_FILE) else super()._split_scope(nodeid)
 
     return Together(config, log) if config.getvalue("dist") == "loadgroup" else None

@@ -1,11 +1,15 @@
 """A home's door: the real application on a real uvicorn on loopback, with a clock of one's own."""
 
+import fcntl
 import json
+import os
 import re
+import shutil
 import socket as socketlib
 import threading
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -147,20 +151,48 @@ DAYS = (date(2026, 1, 29), date(2026, 1, 30), date(2026, 1, 31))
 """Those of its days that the sealed home has: two working days and a Saturday."""
 
 
-@pytest.fixture(scope="session")
-def sealed(tmp_path_factory) -> Home:
-    """A home with some days of the demo's organisation, sealed, judged, dropped and reported; no test changes it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DAGSTER_HOME", "")  # a night sets them for its process
-        patch.setenv("AUDIT_HOME", "")
-        yard = Yard(tmp_path_factory.mktemp("sealed"), start=DAYS[0])
-        for day in DAYS:
-            yard.put(f"{day}.ndjson", LARKSPUR.records(day))
-            yard.night(day + timedelta(days=1))
-        yard.report(DAYS[0].replace(day=1), date(2026, 2, 5))
+def made_once(tmp_path_factory, name: str, make) -> Home:
+    """The home that ``make(folder)`` fills: by one worker of pytest-xdist, while the others wait and then read it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "made").exists():
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("DAGSTER_HOME", "")  # a night sets them for its process
+                patch.setenv("AUDIT_HOME", "")
+                make(folder)
+            (folder / "made").touch()
+    return open_home(folder / "home")
+
+
+def fill_sealed(folder) -> None:
+    yard = Yard(folder, start=DAYS[0])
+    for day in DAYS:
+        yard.put(f"{day}.ndjson", LARKSPUR.records(day))
+        yard.night(day + timedelta(days=1))
+    yard.report(DAYS[0].replace(day=1), date(2026, 2, 5))
     with yard.home.settings_file.open("a") as settings:
         settings.write("\n[serve]\nrequests_a_minute = 1000000\n")
-    return yard.home
+
+
+def copied(home: Home, folder) -> Home:
+    """A home of one's own, which nobody has read yet: reading writes tokens and the access log."""
+    kept = shutil.ignore_patterns("access", "tokens.json")
+    return open_home(Path(shutil.copytree(home.root, folder / "home", symlinks=True, ignore=kept)))
+
+
+@pytest.fixture(scope="session")
+def sealed_once(tmp_path_factory) -> Home:
+    """A home with some days of the demo's organisation, sealed, judged, dropped and reported."""
+    return made_once(tmp_path_factory, "sealed", fill_sealed)
+
+
+@pytest.fixture(scope="session")
+def sealed(sealed_once, tmp_path_factory) -> Home:
+    """This worker's copy of it; no test changes it but by reading."""
+    return copied(sealed_once, tmp_path_factory.mktemp("sealed"))
 
 
 @pytest.fixture(scope="session")

@@ -2,26 +2,18 @@
 
 import json
 import os
-import shutil
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from audit_pipelines.home import open_home
 from audit_pipelines.serve.engine import AT_ONCE
 from tests.defs.conftest import Yard, record
-from tests.serve.conftest import Clock, opened
+from tests.serve.conftest import Clock, copied, made_once, opened
 
 CHROMIUM = Path("/usr/bin/chromium")
 DAY = date(2026, 1, 2)
-
-
-def copied(home, folder: Path):
-    """A home of one's own, which nobody has read yet: reading writes tokens and the access log."""
-    kept = shutil.ignore_patterns("access", "tokens.json")
-    return open_home(Path(shutil.copytree(home.root, folder / "home", symlinks=True, ignore=kept)))
 
 
 @pytest.fixture(scope="module")
@@ -204,10 +196,7 @@ def audited_home(tmp_path_factory):
     """A home with two revisions of a report and findings; no test changes it."""
     from tests.serve.web.auditors import audited
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DAGSTER_HOME", "")  # a night sets them for its process
-        patch.setenv("AUDIT_HOME", "")
-        return audited(tmp_path_factory.mktemp("audited")).home
+    return made_once(tmp_path_factory, "audited", audited)
 
 
 @pytest.fixture(scope="module")

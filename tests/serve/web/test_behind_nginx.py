@@ -12,9 +12,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.serve.conftest import opened
+from tests.serve.conftest import copied, opened
 from tests.serve.web.auditors import MONTH
-from tests.serve.web.conftest import copied
 
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 PAGE = (Path(__file__).parents[3] / "docs" / "serve.md").read_text(encoding="utf-8")

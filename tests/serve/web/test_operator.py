@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.serve.conftest import Clock, opened
+from tests.serve.conftest import Clock, copied, opened
 from tests.serve.web.auditors import rows, words
-from tests.serve.web.conftest import copied
 
 
 @pytest.fixture
 def own(audited_home, clock, tmp_path):
+    clock.time = datetime(2026, 2, 6, 12, tzinfo=UTC)
     with opened(copied(audited_home, tmp_path), clock) as door:
         yield door
 

@@ -15,9 +15,8 @@ from audit_pipelines.lake import lock
 from audit_pipelines.seal.bundle import Scope
 from audit_pipelines.seal.standalone import verify
 from audit_pipelines.serve import bundles
-from tests.serve.conftest import opened
+from tests.serve.conftest import copied, opened
 from tests.serve.web.auditors import MONTH, rows, words
-from tests.serve.web.conftest import copied
 
 
 @pytest.fixture

@@ -7,9 +7,8 @@ import pytest
 import zstandard
 
 from audit_pipelines.serve import verification
-from tests.serve.conftest import opened
+from tests.serve.conftest import copied, opened
 from tests.serve.web.auditors import MONTH, code, words
-from tests.serve.web.conftest import copied
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

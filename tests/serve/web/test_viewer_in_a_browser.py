@@ -7,8 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from audit_pipelines.defs import signing
-from tests.serve.conftest import Clock, opened
-from tests.serve.web.conftest import copied
+from tests.serve.conftest import Clock, copied, opened
 
 
 def query(tab) -> dict[str, list[str]]:
@@ -270,6 +269,7 @@ def test_an_expired_session_asks_to_sign_in_and_comes_back(tab, sealed, tmp_path
     with opened(copied(sealed, tmp_path), clock) as door:
         tab = tab(door).sign_in()
         tab.go("/audit-logs?outcome=failure")
+        tab.settled()  # nothing of the page is still being asked for
         clock.passes(hours=13)
         tab.page.locator("[data-open]").first.click()  # a script asks; the page then loads again and says so
         tab.page.locator("#token").wait_for()
