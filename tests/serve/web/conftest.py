@@ -117,9 +117,9 @@ def hostile(clock, tmp_path_factory):
         yield door
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """Debian's Chromium; in CI it must be there."""
+    """Debian's Chromium; in CI it must be there. Not for longer than a module: Playwright's loop runs in this thread."""
     if not CHROMIUM.exists():
         assert not os.environ.get("CI"), "chromium: not installed, but CI must look at the pages"
         pytest.skip("chromium: not installed (make test installs what it can)")
