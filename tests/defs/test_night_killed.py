@@ -36,7 +36,7 @@ def kill_everywhere(yard: Yard, scratch: Path, *more: str) -> str:
 def test_killed_at_any_rename_and_run_again_gives_the_same_bytes(tmp_path: Path):
     said = kill_everywhere(Yard(tmp_path, start=date(2026, 1, 30)), tmp_path / "scratch")
     kills, files = int(said.split()[0]), int(said.split()[2])
-    assert kills > 30, "extraction, seal, findings, drops, statements"
+    assert kills > 15, "extraction, seal, findings, drops, statements"
     assert files > 40
 
 
