@@ -150,6 +150,8 @@ def summary(shown: Shown, directory: Path, program: str = "audit-pipelines") -> 
         f"  {program} --home {directory} verify --key {stands.log.signers[0]}",
         f"  {program} --home {directory} bundle --month {shown.demo.backfills[-1][0]:%Y-%m}",
         f"  {program} --home {directory} query configuration_changes --from {shown.demo.nights[0]}",
+        f"  {program} --home {directory} tokens new --name me --scope admin     (a token to sign in with)",
+        f"  {program} --home {directory} serve     (the viewer and the API, http://127.0.0.1:8321)",
         f"  {program} --home {directory} dagster dev",
         f"  {program} demo --serve {directory}     (serves the API again, for more nights)",
     ]
