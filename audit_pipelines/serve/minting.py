@@ -5,6 +5,7 @@ written atomically, readable by the owner alone. What does not belong here: the 
 """
 
 import fcntl
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Final, Literal, cast
 
 import msgspec
 
-from audit_pipelines.durable import exclusive_umask, make_folder, write_atomically
+from audit_pipelines.durable import make_folder, write_atomically
 from audit_pipelines.errors import HomeError
 from audit_pipelines.home import Home
 from audit_pipelines.serve.principal import LINK_SCOPES, SCOPES, LinkKind
@@ -87,7 +88,8 @@ def _add(
 def _changing(home: Home) -> Iterator[tuple[Tokens, list[Tokens]]]:
     """The tokens as they are, and where to put what they become; held alone from reading to writing."""
     make_folder(home.state)
-    with exclusive_umask(0o077), open(home.state / "tokens.lock", "a") as lock:
+    # Its mode is given, not left to the umask: that belongs to the whole process, and threads would restore each other's.
+    with open(os.open(home.state / "tokens.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         become: list[Tokens] = []
         yield read(home) or Tokens(session_secret=secrets.token_hex(32)), become
