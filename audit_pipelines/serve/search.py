@@ -6,6 +6,7 @@ days the times alone are read first, then the other columns of few rows. Answers
 for run no query; the others are kept, for a snapshot never changes. What does not belong here: one event (``event``).
 """
 
+import bisect
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -143,9 +144,10 @@ class Search:
         until = self._clock() + PATIENCE
         for files in self.looks(log, filters, place):
             wanted = rows + 1 - len(found)
-            edge = self._edge(files, filters, place, wanted)
-            if edge is not None:
-                found += self._engine.ask(over(condition, select), files, {**params, "edge": edge, "rows": wanted})
+            times = self._times(files, filters, place, wanted)
+            if times:
+                near = _at(files, times)  # rare events are in few of the files that had to be looked at
+                found += self._engine.ask(over(condition, select), near, {**params, "edge": times[-1], "rows": wanted})
             if len(found) > rows:
                 return Page(found[:rows], Place(place.order, found[rows - 1][1], found[rows - 1][0]))
             if self._clock() > until:
@@ -173,11 +175,11 @@ class Search:
         if look:
             yield look
 
-    def _edge(self, files: Sequence[EvidenceFile], filters: Sequence[Filter], place: Place, rows: int) -> int | None:
-        """The time of the last of the first ``rows`` events in ``files``; None if there are none."""
+    def _times(self, files: Sequence[EvidenceFile], filters: Sequence[Filter], place: Place, rows: int) -> list[int]:
+        """When the first ``rows`` events in ``files`` are, in the order of the walk."""
         condition, params = _after(filters, place)
-        times = self._engine.ask(_over(condition, f"times_{_NAMES[place.order]}"), files, {**params, "rows": rows})
-        return times[-1][0] if times else None
+        found = self._engine.ask(_over(condition, f"times_{_NAMES[place.order]}"), files, {**params, "rows": rows})
+        return [time for (time,) in found]
 
     def count(self, log: Snapshot, filters: Sequence[Filter]) -> int:
         """How many events fulfil ``filters``."""
@@ -249,6 +251,17 @@ def _after(filters: Sequence[Filter], place: Place) -> tuple[str, dict[str, Any]
     condition, params = where(filters)
     after, more = place.condition()
     return f"{condition} AND {after}", {**params, **more}
+
+
+def _at(files: Sequence[EvidenceFile], times: Sequence[int]) -> list[EvidenceFile]:
+    """Those of ``files`` that may have an event of one of ``times`` (microseconds since 1970)."""
+    ordered = sorted(times)
+
+    def holds(file: EvidenceFile) -> bool:
+        at = bisect.bisect_left(ordered, micros(file.oldest))
+        return at < len(ordered) and ordered[at] <= micros(file.newest)
+
+    return [file for file in files if holds(file)]
 
 
 def _behind(files: Sequence[EvidenceFile], order: Order) -> Place:
