@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Final, Literal, cast
+from typing import Literal, cast
 
 import msgspec
 
@@ -20,8 +20,6 @@ from audit_pipelines.home import Home
 from audit_pipelines.serve.principal import LINK_SCOPES, SCOPES, LinkKind
 from audit_pipelines.serve.tokens import Grant, Limits, Tokens, digest, path, read
 
-DEFAULT_DAYS: Final = {"token": 90, "link": 14}
-"""Days until a token or link expires, if nobody says otherwise."""
 Scope = Literal["read", "export", "auditor", "admin"]
 
 

@@ -19,8 +19,6 @@ from audit_pipelines.settings import seconds
 if TYPE_CHECKING:
     from audit_pipelines.serve.gate import Gate
 
-_IDENTITY = ("id", "began", "kind", "of", "name", "email", "rules")
-
 
 class Ended:
     """Sessions that were signed out: their cookie counts no more, even where somebody kept a copy.

@@ -6,16 +6,16 @@ statements mean (``seal.ledger``).
 """
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from audit_pipelines.errors import AuditError, EvidenceError
 from audit_pipelines.home import Home
 from audit_pipelines.seal import keys, proofs, sealed
 from audit_pipelines.seal.appending import entries
+from audit_pipelines.seal.inclusion import root_of
 from audit_pipelines.seal.ledger import Ledger
 from audit_pipelines.seal.log import checkpoint_after, read_checkpoint
-from audit_pipelines.seal.standalone import Bad, Key, leaf_hash, node_hash, open_checkpoint
+from audit_pipelines.seal.standalone import Bad, Key, leaf_hash, open_checkpoint
 from audit_pipelines.seal.tiles import Tiles
 
 
@@ -101,19 +101,3 @@ class Statements:
         except (Bad, AuditError) as error:
             root, fault = "", str(error)
         return Inclusion(index, size, root, tuple(node.hex() for node in path), signers, fault)
-
-
-def root_of(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
-    """The root that a leaf and its path give (RFC 9162, 2.1.3.2); empty where the path is too long or too short."""
-    at, last, node = index, size - 1, leaf
-    for sibling in path:
-        if last == 0:
-            return b""
-        if at & 1 or at == last:
-            node = node_hash(sibling, node)
-            while not at & 1 and at:
-                at, last = at >> 1, last >> 1
-        else:
-            node = node_hash(node, sibling)
-        at, last = at >> 1, last >> 1
-    return node if last == 0 else b""

@@ -20,7 +20,7 @@ import msgspec
 
 from audit_pipelines.errors import HomeError
 from audit_pipelines.home import Home
-from audit_pipelines.serve.principal import SCOPES, Principal, Restriction
+from audit_pipelines.serve.principal import Principal, Restriction
 
 FORMAT: Final = 1
 SECRET: Final = re.compile(r"ap([tl])_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
@@ -187,8 +187,3 @@ class TokenStore:
         """What cookies are signed with; without a file one that lasts as long as the process."""
         tokens = self.current()
         return tokens.session_secret if tokens else self._without_file
-
-
-def known_scopes() -> tuple[str, ...]:
-    """The names of all scopes, in the order of the documentation."""
-    return tuple(SCOPES)
