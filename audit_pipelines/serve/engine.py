@@ -14,11 +14,8 @@ import duckdb
 
 from audit_pipelines.batch import EvidenceFile
 from audit_pipelines.home import Home
-from audit_pipelines.lake.read import LEAF_INDEX, connect
+from audit_pipelines.lake.read import connect
 
-_PARQUET: Final = "read_parquet($files, filename = true, hive_partitioning = false)"
-EVENTS: Final = f"(SELECT * EXCLUDE (filename), {LEAF_INDEX} FROM {_PARQUET})"  # noqa: S608 - the program's own text
-"""The relation of a statement: the canonical columns and leaf_index of the files in ``$files``."""
 AT_ONCE: Final = 4
 """Statements that run at the same time; others wait their turn."""
 
@@ -71,7 +68,7 @@ class Engine:
         return [str(root / file.events) for file in files]
 
     def ask(self, statement: str, files: Sequence[EvidenceFile], params: Params) -> list[Row]:
-        """All rows of a statement over ``EVENTS``; none if there are no files.
+        """All rows of a statement (``sql.over``); none if there are no files.
 
         Raises:
             QueryTimeout: it took too long.

@@ -19,7 +19,7 @@ from audit_pipelines.seal.tiles import Tiles
 from audit_pipelines.serve.catalog import Snapshot
 from audit_pipelines.serve.engine import Engine, FilesChanged
 from audit_pipelines.serve.filters import Filter, where
-from audit_pipelines.serve.search import over, statement
+from audit_pipelines.serve.sql import over, statement
 
 _COLUMNS: Final = (
     "uid", "event_id", "occurred_at", "source", "dialect", "org_id", "category", "action", "outcome", "actor_type", "actor_id",

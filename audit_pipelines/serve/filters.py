@@ -28,6 +28,7 @@ MOMENT: Final = (
     r"(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
 )
 """A date, or an instant in the form of RFC 3339; the seconds may be left out, and the offset, which is then UTC."""
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 
@@ -203,5 +204,5 @@ def _user(values: Sequence[str], prefix: str) -> tuple[str, Mapping[str, Any]]:
 
 def micros(value: datetime) -> int:
     """Microseconds since 1970."""
-    delta = min(value, _LATEST) - datetime(1970, 1, 1, tzinfo=UTC)
+    delta = min(value, _LATEST) - EPOCH
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds

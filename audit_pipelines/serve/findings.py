@@ -20,7 +20,7 @@ from audit_pipelines.serve.catalog import Snapshot
 from audit_pipelines.serve.filters import Filter, where
 from audit_pipelines.serve.principal import Principal
 from audit_pipelines.serve.reader import Reader, visible
-from audit_pipelines.serve.search import over, statement
+from audit_pipelines.serve.sql import over, statement
 from audit_pipelines.sql import findings
 from audit_pipelines.sql.findings import Finding
 from audit_pipelines.sql.query import SEVERITIES, Query

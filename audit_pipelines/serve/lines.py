@@ -13,7 +13,8 @@ from audit_pipelines.serve.catalog import Snapshot
 from audit_pipelines.serve.engine import Engine
 from audit_pipelines.serve.event import Events
 from audit_pipelines.serve.filters import Filter, where
-from audit_pipelines.serve.search import Place, Search, over, statement, through
+from audit_pipelines.serve.search import Place, Search
+from audit_pipelines.serve.sql import over, statement, through
 from audit_pipelines.ship.format import load_format, render
 from audit_pipelines.shipped import shipped
 

@@ -20,6 +20,8 @@ SCOPES: Final[Mapping[str, str]] = {
 LinkKind = Literal["report", "period", "actor"]
 LINKS: Final[tuple[LinkKind, ...]] = ("report", "period", "actor")
 """What a link can be restricted to."""
+SHOWS_EVENTS: Final[tuple[LinkKind, ...]] = ("period", "actor")
+"""Links that show events."""
 LINK_SCOPES: Final[Mapping[LinkKind, frozenset[str]]] = {
     "report": frozenset({"auditor"}),
     "period": frozenset({"read", "export", "auditor"}),

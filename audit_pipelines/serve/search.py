@@ -2,16 +2,15 @@
 
 A page is found from its end of the log: days are looked at newest (or oldest) first, few at the beginning and then
 more at a time, and none that the cursor has passed, so that a deep page costs what the first does. Within these
-days the times alone are read first, then the other columns of few rows. Answers that only the manifests are needed
-for run no query; the others are kept, for a snapshot never changes. What does not belong here: one event (``event``).
+days the times alone are read first, then the other columns of few rows in the files that have them. Answers that only
+the manifests are needed for run no query; the others are kept, for a snapshot never changes. What does not belong here:
+one event (``event``).
 """
 
 import bisect
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from pathlib import Path
 from time import monotonic
 from typing import Any, Final, Literal
 
@@ -20,8 +19,9 @@ from audit_pipelines.serve import filters as conditions
 from audit_pipelines.serve.answers import Answers
 from audit_pipelines.serve.catalog import Snapshot
 from audit_pipelines.serve.cursor import Cursor, Order
-from audit_pipelines.serve.engine import EVENTS, Engine, Params, Row
-from audit_pipelines.serve.filters import Filter, micros, where
+from audit_pipelines.serve.engine import Engine, Params, Row
+from audit_pipelines.serve.filters import EPOCH, Filter, micros, where
+from audit_pipelines.serve.sql import over, statement, through
 
 FACETS: Final = ("category", "action", "outcome", "source", "user")
 FACET_ROWS: Final = 20
@@ -142,7 +142,7 @@ class Search:
         condition = f"{condition} AND occurred_at {'>=' if place.order == 'desc' else '<='} make_timestamptz($edge)"
         found: list[Row] = []
         until = self._clock() + PATIENCE
-        for files in self.looks(log, filters, place):
+        for files in self._looks(log, filters, place):
             wanted = rows + 1 - len(found)
             times = self._times(files, filters, place, wanted)
             if times:
@@ -154,12 +154,12 @@ class Search:
                 return Page(found, _behind(files, place.order))
         return Page(found, None)
 
-    def looks(self, log: Snapshot, filters: Sequence[Filter], place: Place) -> Iterator[list[EvidenceFile]]:
+    def _looks(self, log: Snapshot, filters: Sequence[Filter], place: Place) -> Iterator[list[EvidenceFile]]:
         """The files to look at, some days at a time, in the order of the walk."""
         since, until = conditions.since(filters), conditions.until(filters)
         newest_first = place.order == "desc"
         if place.time is not None:
-            at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=place.time)
+            at = EPOCH + timedelta(microseconds=place.time)
             if newest_first:
                 until = min(until, at + timedelta(microseconds=1)) if until else at + timedelta(microseconds=1)
             else:
@@ -178,7 +178,7 @@ class Search:
     def _times(self, files: Sequence[EvidenceFile], filters: Sequence[Filter], place: Place, rows: int) -> list[int]:
         """When the first ``rows`` events in ``files`` are, in the order of the walk."""
         condition, params = _after(filters, place)
-        found = self._engine.ask(_over(condition, f"times_{_NAMES[place.order]}"), files, {**params, "rows": rows})
+        found = self._engine.ask(over(condition, statement(f"times_{_NAMES[place.order]}")), files, {**params, "rows": rows})
         return [time for (time,) in found]
 
     def count(self, log: Snapshot, filters: Sequence[Filter]) -> int:
@@ -218,14 +218,13 @@ class Search:
             return []
         step = next((step for step in _STEPS if (until - since) / step <= BARS - 1), _STEPS[-1])
         key = (log.key, log.size, "histogram", step, tuple(filters))
-        params = {"step": micros(datetime(1970, 1, 1, tzinfo=UTC) + step)}
+        params = {"step": micros(EPOCH + step)}
         rows = self._answers.get(key, lambda: self._ask("histogram", log, filters, params))
         counts = {low: (events, failures) for low, events, failures in rows}
         first, width = micros(since) // params["step"], params["step"]
-        epoch = datetime(1970, 1, 1, tzinfo=UTC)
         starts = [number * width for number in range(first, (micros(until) - 1) // width + 1)]
         return [
-            Bar(epoch + timedelta(microseconds=at), epoch + timedelta(microseconds=at + width), *counts.get(at, (0, 0)))
+            Bar(EPOCH + timedelta(microseconds=at), EPOCH + timedelta(microseconds=at + width), *counts.get(at, (0, 0)))
             for at in starts
         ]
 
@@ -235,15 +234,14 @@ class Search:
             return log.oldest, log.newest + timedelta(microseconds=1)
         key = (log.key, log.size, "extent", tuple(filters))
         ((first, last),) = self._answers.get(key, lambda: self._ask("extent", log, filters, {})) or ((None, None),)
-        epoch = datetime(1970, 1, 1, tzinfo=UTC)
         if first is None or last is None:
             return None
-        return epoch + timedelta(microseconds=first), epoch + timedelta(microseconds=last + 1)
+        return EPOCH + timedelta(microseconds=first), EPOCH + timedelta(microseconds=last + 1)
 
     def _ask(self, name: str, log: Snapshot, filters: Sequence[Filter], params: Params) -> list[tuple[Any, ...]]:
         condition, bound = where(filters)
         files = log.within(conditions.since(filters), conditions.until(filters))
-        return self._engine.ask(_over(condition, name), files, {**bound, **params})
+        return self._engine.ask(over(condition, statement(name)), files, {**bound, **params})
 
 
 def _after(filters: Sequence[Filter], place: Place) -> tuple[str, dict[str, Any]]:
@@ -276,24 +274,3 @@ def _whole_days(filters: Sequence[Filter]) -> bool:
     """Whether the filters ask for whole days and nothing else."""
     ends = [end for item in filters for end in (item.since, item.until) if end is not None]
     return all(item.bounds_only for item in filters) and all(end.timetz() == time(tzinfo=UTC) for end in ends)
-
-
-@functools.cache
-def statement(name: str) -> str:
-    """A statement of ``serve/sql``: it reads the relation ``events``."""
-    return (Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
-
-
-def _over(condition: str, name: str) -> str:
-    """The statement ``name`` over the events that fulfil ``condition``."""
-    return over(condition, statement(name))
-
-
-def over(condition: str, select: str) -> str:
-    """A SELECT over ``events`` = the events of ``$files`` that fulfil ``condition``, which is this program's own text."""
-    return f"WITH events AS NOT MATERIALIZED (SELECT * FROM {EVENTS} WHERE {condition})\n{select}"  # noqa: S608 - values are bound
-
-
-def through(formatted: str, select: str) -> str:
-    """A SELECT over ``formatted`` = the SELECT of a shipped format over ``events``."""
-    return f"SELECT * FROM (WITH formatted AS (\n{formatted}\n)\n{select})"  # noqa: S608 - both are this program's own text

@@ -18,17 +18,17 @@ from audit_pipelines.removal import removals
 from audit_pipelines.serve.access import touched
 from audit_pipelines.serve.api import document
 from audit_pipelines.serve.api.answers import whole
-from audit_pipelines.serve.api.events import LINKS, Filters
+from audit_pipelines.serve.api.events import Filters
 from audit_pipelines.serve.api.shapes import OneEvent
 from audit_pipelines.serve.catalog import Snapshot
 from audit_pipelines.serve.event import Whole
 from audit_pipelines.serve.filters import Filter
-from audit_pipelines.serve.principal import Principal
+from audit_pipelines.serve.principal import SHOWS_EVENTS, Principal
 from audit_pipelines.serve.reader import Reader, reader_of, visible
 from audit_pipelines.serve.security import needs
 
 router = document.router()
-_Viewing = Annotated[Principal, Depends(needs("read", action="audit_log.event_viewed", links=LINKS))]
+_Viewing = Annotated[Principal, Depends(needs("read", action="audit_log.event_viewed", links=SHOWS_EVENTS))]
 _Id = Annotated[
     str,
     Path(

@@ -5,7 +5,7 @@ walk, so that it gives each event once, and ``total`` stays true. What does not 
 all of them in one answer (``stream``).
 """
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import Depends, Query
 from starlette.requests import Request
@@ -21,15 +21,13 @@ from audit_pipelines.serve.catalog import Snapshot
 from audit_pipelines.serve.cursor import Cursor, decode, encode, query_name
 from audit_pipelines.serve.engine import QueryTimeout
 from audit_pipelines.serve.filters import BadParameter, Filter, parse
-from audit_pipelines.serve.principal import LinkKind, Principal
+from audit_pipelines.serve.principal import SHOWS_EVENTS, Principal
 from audit_pipelines.serve.reader import Reader, reader_of, visible
 from audit_pipelines.serve.search import Place
 from audit_pipelines.serve.security import needs
 
 router = document.router()
-LINKS: Final[tuple[LinkKind, ...]] = ("period", "actor")
-"""Links that show events."""
-_Searching = Annotated[Principal, Depends(needs("read", action="audit_log.searched", links=LINKS))]
+_Searching = Annotated[Principal, Depends(needs("read", action="audit_log.searched", links=SHOWS_EVENTS))]
 Filters = tuple[Filter, ...]
 
 

@@ -17,16 +17,16 @@ from audit_pipelines.errors import EvidenceError
 from audit_pipelines.seal.log import read_checkpoint
 from audit_pipelines.serve.api import document
 from audit_pipelines.serve.api.asked import Streamed
-from audit_pipelines.serve.api.events import LINKS, Filters
+from audit_pipelines.serve.api.events import Filters
 from audit_pipelines.serve.catalog import Snapshot
 from audit_pipelines.serve.filters import parse
-from audit_pipelines.serve.principal import Principal
+from audit_pipelines.serve.principal import SHOWS_EVENTS, Principal
 from audit_pipelines.serve.reader import Reader, reader_of, visible
 from audit_pipelines.serve.search import Place
 from audit_pipelines.serve.security import needs
 
 router = document.router()
-_Exporting = Annotated[Principal, Depends(needs("export", action="audit_log.exported", links=LINKS))]
+_Exporting = Annotated[Principal, Depends(needs("export", action="audit_log.exported", links=SHOWS_EVENTS))]
 _HEADERS: Final = {
     "Audit-Log-Size": {"description": "Leaves of the log that this is an answer of.", "schema": {"type": "integer"}},
     "Audit-Log-Events": {"description": "Lines of the whole answer: count them.", "schema": {"type": "integer"}},

@@ -17,14 +17,13 @@ from starlette.responses import Response
 from audit_pipelines.serve import access, pages
 from audit_pipelines.serve.event import Proof, Whole
 from audit_pipelines.serve.filters import BadParameter, Filter, parse
-from audit_pipelines.serve.principal import Principal
+from audit_pipelines.serve.principal import SHOWS_EVENTS, Principal
 from audit_pipelines.serve.reader import reader_of, visible
 from audit_pipelines.serve.security import needs
 from audit_pipelines.serve.web import jsontext, terms
 from audit_pipelines.serve.web.commands import commands
 from audit_pipelines.serve.web.diff import change
 from audit_pipelines.serve.web.opened import opened_link
-from audit_pipelines.serve.web.viewer import SHOWS_EVENTS
 
 router = APIRouter(include_in_schema=False)
 SHOWN: Final = 65_536

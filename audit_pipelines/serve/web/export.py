@@ -18,13 +18,12 @@ from audit_pipelines.errors import EvidenceError
 from audit_pipelines.seal.log import read_checkpoint
 from audit_pipelines.serve.access import touched
 from audit_pipelines.serve.catalog import Snapshot
-from audit_pipelines.serve.principal import Principal, Restriction
+from audit_pipelines.serve.principal import SHOWS_EVENTS, Principal, Restriction
 from audit_pipelines.serve.search import Place
 from audit_pipelines.serve.security import needs
 from audit_pipelines.serve.web import table
 from audit_pipelines.serve.web.show import machine
 from audit_pipelines.serve.web.view import View
-from audit_pipelines.serve.web.viewer import SHOWS_EVENTS
 
 router = APIRouter(include_in_schema=False)
 Format = Literal["ndjson", "csv"]

@@ -21,7 +21,7 @@ from audit_pipelines.serve.catalog import Snapshot
 from audit_pipelines.serve.engine import QueryTimeout
 from audit_pipelines.serve.filters import BadParameter, Filter
 from audit_pipelines.serve.gate import gate_of
-from audit_pipelines.serve.principal import LinkKind, Principal
+from audit_pipelines.serve.principal import SHOWS_EVENTS, Principal
 from audit_pipelines.serve.reader import reader_of, visible
 from audit_pipelines.serve.search import FACETS, Place
 from audit_pipelines.serve.security import needs
@@ -36,8 +36,6 @@ ROWS: Final = 60
 """Of a page."""
 LAST_UID: Final = "\U0010ffff"
 """After every other: with the first row's time it names the page that begins with this row, at this size of the log."""
-SHOWS_EVENTS: Final[tuple[LinkKind, ...]] = ("period", "actor")
-"""Links that show events."""
 Reads = Annotated[Principal, Depends(needs("read", action="audit_log.searched", links=SHOWS_EVENTS))]
 
 
