@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from audit_pipelines.serve.catalog import Snapshot
 from audit_pipelines.serve.filters import BadParameter, Filter
 
 Order = Literal["desc", "asc"]
@@ -65,3 +66,15 @@ def decode(text: str, *, query: str, order: Order) -> Cursor:
     if cursor.query != query or cursor.order != order:
         raise BadParameter("cursor", "belongs to another query; begin without one")
     return cursor
+
+
+def log_at(newest: Snapshot, size: int) -> Snapshot:
+    """The log at the size that a cursor names.
+
+    Raises:
+        BadParameter: it never had that size.
+    """
+    try:
+        return newest.at(size)
+    except LookupError:
+        raise BadParameter("cursor", "is of another log; begin without one") from None

@@ -18,9 +18,9 @@ from audit_pipelines.serve.api.answers import page, tag_of, tagged, unchanged
 from audit_pipelines.serve.api.asked import Listed
 from audit_pipelines.serve.api.shapes import EventPage
 from audit_pipelines.serve.catalog import Snapshot
-from audit_pipelines.serve.cursor import Cursor, decode, encode, query_name
+from audit_pipelines.serve.cursor import Cursor, decode, encode, log_at, query_name
 from audit_pipelines.serve.engine import QueryTimeout
-from audit_pipelines.serve.filters import BadParameter, Filter, parse
+from audit_pipelines.serve.filters import Filter, parse
 from audit_pipelines.serve.principal import SHOWS_EVENTS, Principal
 from audit_pipelines.serve.reader import Reader, reader_of, visible
 from audit_pipelines.serve.search import Place
@@ -48,7 +48,7 @@ def audit_logs(request: Request, principal: _Searching, asked: Annotated[Listed,
 def _answer(request: Request, reader: Reader, filters: Filters, asked: Listed, newest: Snapshot) -> Response:
     query = query_name(filters)
     begun = decode(asked.cursor, query=query, order=asked.order) if asked.cursor else None
-    log = at(newest, begun.size) if begun else newest
+    log = log_at(newest, begun.size) if begun else newest
     tag = tag_of(__version__, log.key, log.size, query, asked.form, asked.order, asked.limit, asked.cursor)
     if known := unchanged(request, tag):
         return known
@@ -60,18 +60,6 @@ def _answer(request: Request, reader: Reader, filters: Filters, asked: Listed, n
         assert found.more.time is not None, "a page ends somewhere"
         following = encode(Cursor(log.size, asked.order, found.more.time, found.more.uid, query, total))
     return tagged(page(found.lines, following, total, log={"size": log.size}), tag)
-
-
-def at(newest: Snapshot, size: int) -> Snapshot:
-    """The log at the size that a cursor names.
-
-    Raises:
-        BadParameter: it never had that size.
-    """
-    try:
-        return newest.at(size)
-    except LookupError:
-        raise BadParameter("cursor", "is of another log; begin without one") from None
 
 
 def _total(reader: Reader, log: Snapshot, filters: Filters) -> int | None:

@@ -18,9 +18,9 @@ from audit_pipelines.serve.access import touched
 from audit_pipelines.serve.api import document
 from audit_pipelines.serve.api.answers import page, whole
 from audit_pipelines.serve.api.asked import FoundOnes
-from audit_pipelines.serve.api.events import at
 from audit_pipelines.serve.api.shapes import FindingPage
 from audit_pipelines.serve.auditing import auditing_of
+from audit_pipelines.serve.cursor import log_at
 from audit_pipelines.serve.filters import BadParameter, parse
 from audit_pipelines.serve.findings import Wanted, identity
 from audit_pipelines.serve.principal import Principal
@@ -50,7 +50,7 @@ def findings(request: Request, principal: _Viewing, asked: Annotated[FoundOnes, 
     wanted = Wanted(tuple(asked.severity), tuple(asked.rule), since=period.since, until=period.until)
     newest = reader_of(request).log()
     begun = _decoded(asked.cursor) if asked.cursor else None
-    log = at(newest, begun.size) if begun else newest
+    log = log_at(newest, begun.size) if begun else newest
     found = auditing_of(request).findings.find(log, principal, wanted).findings
     left = [hit for hit in found if begun is None or _key(hit) < begun.key]
     shown = left[: asked.limit]

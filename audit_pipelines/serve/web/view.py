@@ -83,10 +83,7 @@ class View:
         Raises:
             BadParameter: no batch ends there.
         """
-        try:
-            return now if size is None else now.at(size)
-        except LookupError:
-            raise BadParameter("cursor", "is of another log; begin without one") from None
+        return now if size is None else cursor.log_at(now, size)
 
     def cursor(self, log: Snapshot, more: Place) -> str:
         """The cursor of the page that begins at ``more``."""
